@@ -1,0 +1,687 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * /dev/vmguest: graceful control of guest operating systems.
+ *
+ * Every call takes one struct whose first member is its size, so that both
+ * sides can grow it: a shorter struct than the kernel's is filled up with
+ * zeroes, a longer one is accepted while the part that the kernel does not
+ * know is zero. Ioctl numbers carry no size and never change.
+ *
+ * An errno of a call means that the request was not handed over: the guest
+ * was sent nothing and no state has changed. What the guest answers is the
+ * result of the task, never an errno of the call.
+ *
+ * Errno vocabulary of all calls:
+ *
+ *   EFAULT      a pointer is bad (E_POINTER)
+ *   EINVAL      an argument is out of range, a reserved field or an unknown
+ *               flag is set, or @size is below the struct's first version
+ *               (E_INVALIDARG)
+ *   E2BIG       bytes that this kernel does not know are not zero
+ *   ENOTTY      unknown ioctl number
+ *   EOPNOTSUPP  a part of the interface that VMGUEST_GET_API does not
+ *               advertise, or a verb that the guest's agent does not offer
+ *               (VM_E_ADDITIONS_FEATURE_NOT_AVAIL)
+ *   ENOMEM      no memory (VM_E_OUT_OF_RESOURCE)
+ *   EMFILE, ENFILE  no file descriptor for the task fd
+ *   EPERM       the call needs CAP_SYS_ADMIN in the initial user namespace
+ *   EACCES      the VM's mode does not grant the access (ERROR_ACCESS_DENIED);
+ *               callers without CAP_SYS_ADMIN get it for VMs and tasks that
+ *               do not exist, too, so that a name cannot be guessed
+ *   ENOENT      no such VM or task (VM_E_VM_UNKNOWN)
+ *   EHOSTDOWN   the VM does not run (VM_E_VM_NOT_RUNNING)
+ *   ENOTCONN    the VM may run, but its agent is not connected
+ *               (VM_E_ADDITIONS_NOT_AVAIL)
+ *   EINPROGRESS the same verb already runs; its task id is returned
+ *   EBUSY       a request that does not give way runs; its id is returned
+ *   ESHUTDOWN   the module is going away (VM_E_APP_SHUTTING_DOWN)
+ *
+ * EHOSTDOWN, ENOTCONN, EOPNOTSUPP, EINPROGRESS and EBUSY are told at once; no
+ * call waits for a guest.
+ */
+#ifndef _UAPI_LINUX_VMGUEST_H
+#define _UAPI_LINUX_VMGUEST_H
+
+#include <linux/const.h>
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define VMGUEST_API_VERSION	1
+
+/* Sizes of the text members, the terminating NUL included. */
+#define VMGUEST_NAME_SIZE	128
+#define VMGUEST_TEXT_SIZE	128
+#define VMGUEST_INFO_SIZE	64
+
+#define VMGUEST_IOC_MAGIC	0xD7
+
+/**
+ * enum vmguest_access - Bits of a VM's mode, per owner, group and other
+ * @VMGUEST_MAY_CONTROL: Shut down, restart, log off, ping, cancel.
+ * @VMGUEST_MAY_WRITE: Change or end the registration.
+ * @VMGUEST_MAY_READ: See the VM and its tasks.
+ *
+ * The three groups of bits are laid out as in a file's mode, 0777 at most.
+ */
+enum vmguest_access {
+	VMGUEST_MAY_CONTROL	= 1,
+	VMGUEST_MAY_WRITE	= 2,
+	VMGUEST_MAY_READ	= 4,
+};
+
+/**
+ * enum vmguest_features - Parts of the interface that this module supports
+ * @VMGUEST_FEATURE_FORCE: %VMGUEST_REQ_FORCE.
+ * @VMGUEST_FEATURE_JOIN: %VMGUEST_REQ_JOIN.
+ * @VMGUEST_FEATURE_QUEUE: %VMGUEST_REQ_QUEUE.
+ * @VMGUEST_FEATURE_CANCEL_ON_CLOSE: %VMGUEST_REQ_CANCEL_ON_CLOSE.
+ * @VMGUEST_FEATURE_NO_DEADLINE: %VMGUEST_REQ_NO_DEADLINE.
+ * @VMGUEST_FEATURE_UNTIL: Another proof than the default in
+ *	&vmguest_request.until.
+ * @VMGUEST_FEATURE_FORCE_AFTER: &vmguest_request.force_after_ms.
+ * @VMGUEST_FEATURE_LIFELINE: &vmguest_vm_register.lifeline_fd.
+ * @VMGUEST_FEATURE_SCOPE: Another scope than %VMGUEST_SCOPE_ALL in
+ *	&vmguest_request.scope.
+ * @VMGUEST_FEATURE_GRACE: &vmguest_request.grace_ms and
+ *	&vmguest_request.delay_ms.
+ * @VMGUEST_FEATURE_READ: read() on the task fd.
+ *
+ * What is not advertised is refused with EOPNOTSUPP.
+ */
+enum vmguest_features {
+	VMGUEST_FEATURE_FORCE		= 1 << 0,
+	VMGUEST_FEATURE_JOIN		= 1 << 1,
+	VMGUEST_FEATURE_QUEUE		= 1 << 2,
+	VMGUEST_FEATURE_CANCEL_ON_CLOSE	= 1 << 3,
+	VMGUEST_FEATURE_NO_DEADLINE	= 1 << 4,
+	VMGUEST_FEATURE_UNTIL		= 1 << 5,
+	VMGUEST_FEATURE_FORCE_AFTER	= 1 << 6,
+	VMGUEST_FEATURE_LIFELINE	= 1 << 7,
+	VMGUEST_FEATURE_SCOPE		= 1 << 8,
+	VMGUEST_FEATURE_GRACE		= 1 << 9,
+	VMGUEST_FEATURE_READ		= 1 << 10,
+};
+
+/**
+ * enum vmguest_capabilities - What a guest's agent offers
+ * @VMGUEST_CAP_SHUTDOWN: Power the guest off.
+ * @VMGUEST_CAP_RESTART: Reboot the guest.
+ * @VMGUEST_CAP_LOGOFF: End the sessions of the guest's users.
+ * @VMGUEST_CAP_FORCE: Honours FORCE: a way down that asks nobody.
+ * @VMGUEST_CAP_CANCEL: Honours a cancel until it has committed itself.
+ * @VMGUEST_CAP_LAST_BREATH: Says so when the guest is about to end. Without
+ *	it the way a guest ended cannot be proven, see
+ *	%VMGUEST_TASK_CLEAN_UNKNOWN.
+ */
+enum vmguest_capabilities {
+	VMGUEST_CAP_SHUTDOWN	= 1 << 0,
+	VMGUEST_CAP_RESTART	= 1 << 1,
+	VMGUEST_CAP_LOGOFF	= 1 << 2,
+	VMGUEST_CAP_FORCE	= 1 << 3,
+	VMGUEST_CAP_CANCEL	= 1 << 4,
+	VMGUEST_CAP_LAST_BREATH	= 1 << 5,
+};
+
+/**
+ * struct vmguest_get_api - Argument of VMGUEST_GET_API
+ * @size: sizeof(struct vmguest_get_api).
+ * @flags: In, must be 0.
+ * @version: Out, %VMGUEST_API_VERSION of the module.
+ * @vsock_port: Out, the AF_VSOCK port that the module listens on.
+ * @features: Out, enum vmguest_features.
+ * @instance: Out, random 128-bit id of this load of the module. VM and task
+ *	ids have a meaning only together with it.
+ *
+ * Errnos: those that all calls share.
+ */
+struct vmguest_get_api {
+	__u32 size;
+	__u32 flags;
+	__u32 version;
+	__u32 vsock_port;
+	__aligned_u64 features;
+	__u8 instance[16];
+};
+#define VMGUEST_GET_API		_IO(VMGUEST_IOC_MAGIC, 0x00)
+
+/**
+ * struct vmguest_vm_register - Argument of VMGUEST_VM_REGISTER
+ * @size: sizeof(struct vmguest_vm_register).
+ * @flags: In, must be 0.
+ * @cid: In, the VM's AF_VSOCK context id, 3 to 0xfffffffe; 1 (loopback) only
+ *	when the module parameter allow_loopback is set.
+ * @uid: In, the owner, in the caller's user namespace.
+ * @gid: In, the owning group, in the caller's user namespace.
+ * @mode: In, enum vmguest_access for owner, group and other, at most 0777.
+ * @lifeline_fd: In, -1, or a pollable fd that becomes readable or hung up
+ *	when the VM is gone: a pidfd of the VMM is the natural one. The kernel
+ *	holds the file for as long as it watches it.
+ * @reserved: Must be 0.
+ * @vm_id: Out, the new VM's id.
+ * @name: In, 1 to 127 of [A-Za-z0-9._-], the first a letter or a digit,
+ *	NUL-terminated, not starting with "cid-". Bytes after the NUL must be 0.
+ *
+ * A guest that has dialled in already with this CID is adopted, channel and id
+ * included.
+ *
+ * Errnos: EPERM without CAP_SYS_ADMIN. EINVAL for a bad flag, reserved field,
+ * CID, uid, gid, mode or name. EEXIST when the name or the CID is taken by a VM
+ * that is not gone. Of the lifeline: EBADF not an open fd; EPERM a file that
+ * cannot be polled (as epoll_ctl(2) has it); ELOOP an fd of this module;
+ * EMLINK a file that waits on more than one queue, or on none; EHOSTDOWN it
+ * has fired already.
+ */
+struct vmguest_vm_register {
+	__u32 size;
+	__u32 flags;
+	__u32 cid;
+	__u32 uid;
+	__u32 gid;
+	__u32 mode;
+	__s32 lifeline_fd;
+	__u32 reserved;
+	__aligned_u64 vm_id;
+	char name[VMGUEST_NAME_SIZE];
+};
+#define VMGUEST_VM_REGISTER	_IO(VMGUEST_IOC_MAGIC, 0x01)
+
+/**
+ * enum vmguest_unregister_flags - Flags of VMGUEST_VM_UNREGISTER
+ * @VMGUEST_UNREGISTER_ABORT: A running request does not stand in the way: its
+ *	task completes as cancelled.
+ */
+enum vmguest_unregister_flags {
+	VMGUEST_UNREGISTER_ABORT	= 1 << 0,
+};
+
+/**
+ * struct vmguest_vm_unregister - Argument of VMGUEST_VM_UNREGISTER
+ * @size: sizeof(struct vmguest_vm_unregister).
+ * @flags: In, enum vmguest_unregister_flags.
+ * @vm_id: In, id of the VM, or 0 when another member names it.
+ * @cid: In, CID of the VM, or 0.
+ * @reserved: Must be 0.
+ * @name: In, name of the VM, or empty. A name stands for the VM that has it
+ *	now, else for the newest one that had it and is gone.
+ *
+ * Exactly one of @vm_id, @cid and @name is given.
+ *
+ * Errnos: ENOENT, EACCES without the write bit, EBUSY while a request runs and
+ * %VMGUEST_UNREGISTER_ABORT is not given, EINVAL.
+ */
+struct vmguest_vm_unregister {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 vm_id;
+	__u32 cid;
+	__u32 reserved;
+	char name[VMGUEST_NAME_SIZE];
+};
+#define VMGUEST_VM_UNREGISTER	_IO(VMGUEST_IOC_MAGIC, 0x02)
+
+/**
+ * enum vmguest_vm_state - State of a VM
+ * @VMGUEST_VM_UNKNOWN: Nothing has been seen of it yet, and it has no lifeline.
+ * @VMGUEST_VM_RUNNING: Its lifeline holds, or its agent has been heard.
+ * @VMGUEST_VM_STOPPING: A shutdown or restart has passed its commit point.
+ * @VMGUEST_VM_DOWN: It has no lifeline and its CID left the host. It can come
+ *	back.
+ * @VMGUEST_VM_GONE: Its lifeline fired. Its name and its CID are free again;
+ *	it stays readable by id until it is unregistered or pushed out.
+ */
+enum vmguest_vm_state {
+	VMGUEST_VM_UNKNOWN,
+	VMGUEST_VM_RUNNING,
+	VMGUEST_VM_STOPPING,
+	VMGUEST_VM_DOWN,
+	VMGUEST_VM_GONE,
+};
+
+/**
+ * enum vmguest_vm_flags - What struct vmguest_vm_get says of a VM
+ * @VMGUEST_VM_AGENT: Its agent is connected.
+ * @VMGUEST_VM_LIFELINE: It was registered with a lifeline.
+ * @VMGUEST_VM_UNREGISTERED: Nobody registered it: the guest dialled in by
+ *	itself and vanishes when it leaves.
+ */
+enum vmguest_vm_flags {
+	VMGUEST_VM_AGENT		= 1 << 0,
+	VMGUEST_VM_LIFELINE		= 1 << 1,
+	VMGUEST_VM_UNREGISTERED		= 1 << 2,
+};
+
+/**
+ * enum vmguest_vm_get_flags - Flags of VMGUEST_VM_GET
+ * @VMGUEST_VM_GET_NEXT: The VM with the smallest id above @vm_id that the
+ *	caller may read. Start with 0; ENOENT ends the list.
+ */
+enum vmguest_vm_get_flags {
+	VMGUEST_VM_GET_NEXT	= 1 << 0,
+};
+
+/**
+ * struct vmguest_vm_get - Argument of VMGUEST_VM_GET
+ * @size: sizeof(struct vmguest_vm_get).
+ * @flags: In, enum vmguest_vm_get_flags.
+ * @vm_id: In and out, id of the VM, or 0 when another member names it.
+ * @cid: In and out, CID of the VM, or 0.
+ * @uid: Out, the owner, in the caller's user namespace.
+ * @gid: Out, the owning group, in the caller's user namespace.
+ * @mode: Out, enum vmguest_access for owner, group and other.
+ * @state: Out, enum vmguest_vm_state.
+ * @vm_flags: Out, enum vmguest_vm_flags.
+ * @task_id: Out, the running request, or 0.
+ * @last_task_id: Out, the request that ended last, or 0.
+ * @capabilities: Out, enum vmguest_capabilities of the connected agent, 0
+ *	without one.
+ * @frames_in: Out, frames received from the guest since it was registered.
+ * @frames_out: Out, frames sent to the guest since it was registered.
+ * @malformed: Out, frames that closed a channel because they were malformed
+ *	or out of place.
+ * @refused: Out, connections that were refused while another one lived.
+ * @sessions: Out, user sessions in the guest at its last HELLO.
+ * @reserved: Out, 0.
+ * @boot_id: Out, the guest's boot id, zero when never heard.
+ * @machine_id: Out, the guest's machine id, zero when never heard.
+ * @name: In and out, name of the VM.
+ * @hostname: Out, the guest's host name.
+ * @os_name: Out, the guest's operating system (os-release NAME).
+ * @os_version: Out, its version (os-release VERSION_ID).
+ * @kernel: Out, its kernel release.
+ * @agent_version: Out, version of its agent.
+ *
+ * Without %VMGUEST_VM_GET_NEXT exactly one of @vm_id, @cid and @name is given;
+ * see struct vmguest_vm_unregister for what a name stands for.
+ *
+ * From @sessions on everything but @name is the guest's own word, not to be
+ * trusted: texts are capped and stripped of control characters, nothing else.
+ * They are kept when the guest disconnects.
+ *
+ * Errnos: ENOENT, EACCES without the read bit, EINVAL.
+ */
+struct vmguest_vm_get {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 vm_id;
+	__u32 cid;
+	__u32 uid;
+	__u32 gid;
+	__u32 mode;
+	__u32 state;
+	__u32 vm_flags;
+	__aligned_u64 task_id;
+	__aligned_u64 last_task_id;
+	__aligned_u64 capabilities;
+	__aligned_u64 frames_in;
+	__aligned_u64 frames_out;
+	__aligned_u64 malformed;
+	__aligned_u64 refused;
+	__u32 sessions;
+	__u32 reserved;
+	__u8 boot_id[16];
+	__u8 machine_id[16];
+	char name[VMGUEST_NAME_SIZE];
+	char hostname[VMGUEST_INFO_SIZE];
+	char os_name[VMGUEST_INFO_SIZE];
+	char os_version[VMGUEST_INFO_SIZE];
+	char kernel[VMGUEST_INFO_SIZE];
+	char agent_version[VMGUEST_INFO_SIZE];
+};
+#define VMGUEST_VM_GET		_IO(VMGUEST_IOC_MAGIC, 0x03)
+
+/**
+ * enum vmguest_request_flags - Flags of a request
+ * @VMGUEST_REQ_FORCE: Ask nobody in the guest: inhibitors and users do not
+ *	stand in the way. SHUTDOWN, RESTART and LOGOFF.
+ * @VMGUEST_REQ_JOIN: When the same verb already runs, return a new fd of its
+ *	task instead of EINPROGRESS. The running task keeps its deadline, its
+ *	wanted proof and its reason; they are returned in the struct.
+ * @VMGUEST_REQ_QUEUE: When the agent is not connected, wait for it until the
+ *	deadline instead of ENOTCONN.
+ * @VMGUEST_REQ_CANCEL_ON_CLOSE: Cancel the task when the last fd with this
+ *	flag is closed.
+ * @VMGUEST_REQ_NO_DEADLINE: No deadline; @deadline_ms must be 0.
+ */
+enum vmguest_request_flags {
+	VMGUEST_REQ_FORCE		= 1 << 0,
+	VMGUEST_REQ_JOIN		= 1 << 1,
+	VMGUEST_REQ_QUEUE		= 1 << 2,
+	VMGUEST_REQ_CANCEL_ON_CLOSE	= 1 << 3,
+	VMGUEST_REQ_NO_DEADLINE		= 1 << 4,
+};
+
+/**
+ * enum vmguest_until - The proof at which a task completes
+ * @VMGUEST_UNTIL_DEFAULT: GONE for SHUTDOWN; the verb's own proof for the
+ *	others.
+ * @VMGUEST_UNTIL_ACCEPTED: The agent's word. SHUTDOWN, RESTART and LOGOFF.
+ * @VMGUEST_UNTIL_DOWN: The guest's last breath and the end of its channel.
+ *	SHUTDOWN only.
+ * @VMGUEST_UNTIL_GONE: The last breath, and the VM is gone: its lifeline fired,
+ *	or without one its CID left the host. SHUTDOWN only.
+ */
+enum vmguest_until {
+	VMGUEST_UNTIL_DEFAULT,
+	VMGUEST_UNTIL_ACCEPTED,
+	VMGUEST_UNTIL_DOWN,
+	VMGUEST_UNTIL_GONE,
+};
+
+/**
+ * enum vmguest_scope - Whose sessions a LOGOFF ends
+ * @VMGUEST_SCOPE_ALL: Every session of class user.
+ * @VMGUEST_SCOPE_UID: Only those of @scope_uid (the guest's uid).
+ * @VMGUEST_SCOPE_ALL_BUT_UID: All but those of @scope_uid.
+ */
+enum vmguest_scope {
+	VMGUEST_SCOPE_ALL,
+	VMGUEST_SCOPE_UID,
+	VMGUEST_SCOPE_ALL_BUT_UID,
+};
+
+/**
+ * struct vmguest_request - Argument of SHUTDOWN, RESTART, LOGOFF and PING
+ * @size: sizeof(struct vmguest_request).
+ * @flags: In, enum vmguest_request_flags; PING takes QUEUE, CANCEL_ON_CLOSE and
+ *	NO_DEADLINE.
+ * @vm_id: In, id of the VM, or 0 when another member names it.
+ * @cid: In, CID of the VM, or 0.
+ * @until: In, enum vmguest_until; out, what a joined task waits for.
+ * @deadline_ms: In, deadline in elapsed milliseconds from now, suspend
+ *	included; 0 for the module parameter deadline_ms. Out, of a joined task.
+ * @force_after_ms: In, the kernel turns the request into a FORCE this many
+ *	milliseconds from now; 0 never. SHUTDOWN, RESTART and LOGOFF without FORCE.
+ * @delay_ms: In, announce the request to the guest's users this long before.
+ * @grace_ms: In, time for a session to end before it is killed.
+ * @scope: In, enum vmguest_scope; 0 for other verbs than LOGOFF.
+ * @scope_uid: In, uid in the guest that @scope refers to, else 0.
+ * @task_fd: In, must be 0; out, the new close-on-exec task fd, -1 when the call
+ *	failed.
+ * @reserved: Must be 0.
+ * @task_id: In, must be 0; out, the task's id. With EINPROGRESS and EBUSY: the
+ *	task that stands in the way.
+ * @name: In, name of the VM, or empty.
+ * @reason: In, why, for the guest's and the host's logs; printable UTF-8 without
+ *	control characters, NUL-terminated; out, of a joined task.
+ *
+ * Exactly one of @vm_id, @cid and @name is given; see struct
+ * vmguest_vm_unregister for what a name stands for.
+ *
+ * The output members are valid when the call returns 0, EINPROGRESS or EBUSY.
+ * The struct is written before the request is sent: a call that returns
+ * EFAULT has sent nothing.
+ *
+ * One request runs per VM. The same verb again is EINPROGRESS, or joins. A
+ * stronger one (LOGOFF < RESTART, SHUTDOWN < either with FORCE) supersedes the
+ * running one; any other is EBUSY. PING stands outside of this.
+ *
+ * Errnos: EINVAL, EOPNOTSUPP, ENOENT, EACCES without the control bit,
+ * EHOSTDOWN, ENOTCONN, EINPROGRESS, EBUSY, EMFILE, ENFILE, ENOMEM, ESHUTDOWN.
+ */
+struct vmguest_request {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 vm_id;
+	__u32 cid;
+	__u32 until;
+	__u32 deadline_ms;
+	__u32 force_after_ms;
+	__u32 delay_ms;
+	__u32 grace_ms;
+	__u32 scope;
+	__u32 scope_uid;
+	__s32 task_fd;
+	__u32 reserved;
+	__aligned_u64 task_id;
+	char name[VMGUEST_NAME_SIZE];
+	char reason[VMGUEST_TEXT_SIZE];
+};
+#define VMGUEST_SHUTDOWN	_IO(VMGUEST_IOC_MAGIC, 0x04)
+#define VMGUEST_RESTART		_IO(VMGUEST_IOC_MAGIC, 0x05)
+#define VMGUEST_LOGOFF		_IO(VMGUEST_IOC_MAGIC, 0x06)
+#define VMGUEST_PING		_IO(VMGUEST_IOC_MAGIC, 0x07)
+
+/**
+ * struct vmguest_task_open - Argument of VMGUEST_TASK_OPEN
+ * @size: sizeof(struct vmguest_task_open).
+ * @flags: In, must be 0.
+ * @task_id: In, id of the task; ended tasks can be opened for as long as their
+ *	VM keeps them.
+ * @task_fd: In, must be 0; out, a new close-on-exec fd of the task.
+ * @reserved: Must be 0.
+ *
+ * Errnos: ENOENT, EACCES without the VM's read bit, EINVAL, EMFILE, ENFILE,
+ * ENOMEM.
+ */
+struct vmguest_task_open {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 task_id;
+	__s32 task_fd;
+	__u32 reserved;
+};
+#define VMGUEST_TASK_OPEN	_IO(VMGUEST_IOC_MAGIC, 0x08)
+
+/* 0x09 to 0x0f: later calls on /dev/vmguest. */
+
+/**
+ * enum vmguest_verb - What a task asks of the guest
+ * @VMGUEST_VERB_SHUTDOWN: Shut down and power off.
+ * @VMGUEST_VERB_RESTART: Reboot.
+ * @VMGUEST_VERB_LOGOFF: Log users off.
+ * @VMGUEST_VERB_PING: Answer.
+ */
+enum vmguest_verb {
+	VMGUEST_VERB_SHUTDOWN	= 1,
+	VMGUEST_VERB_RESTART	= 2,
+	VMGUEST_VERB_LOGOFF	= 3,
+	VMGUEST_VERB_PING	= 4,
+};
+
+/**
+ * enum vmguest_stage - How far a task has come; it only goes forward
+ * @VMGUEST_STAGE_QUEUED: The request waits for the agent or its socket.
+ * @VMGUEST_STAGE_SENT: The guest's socket took it.
+ * @VMGUEST_STAGE_ACCEPTED: The agent took it.
+ * @VMGUEST_STAGE_BLOCKED: Something in the guest stands in the way.
+ * @VMGUEST_STAGE_STOPPING: The guest passed its commit point.
+ * @VMGUEST_STAGE_LAST_BREATH: The guest said that it is about to end.
+ * @VMGUEST_STAGE_CHANNEL_DOWN: Then its channel closed.
+ * @VMGUEST_STAGE_VM_GONE: The VM is gone.
+ */
+enum vmguest_stage {
+	VMGUEST_STAGE_QUEUED,
+	VMGUEST_STAGE_SENT,
+	VMGUEST_STAGE_ACCEPTED,
+	VMGUEST_STAGE_BLOCKED,
+	VMGUEST_STAGE_STOPPING,
+	VMGUEST_STAGE_LAST_BREATH,
+	VMGUEST_STAGE_CHANNEL_DOWN,
+	VMGUEST_STAGE_VM_GONE,
+};
+#define VMGUEST_STAGE_COUNT	8
+
+/**
+ * enum vmguest_proofs - What was seen while a task ran
+ * @VMGUEST_PROOF_ACCEPTED: The agent accepted the request.
+ * @VMGUEST_PROOF_COMMITTED: The guest passed its commit point.
+ * @VMGUEST_PROOF_LAST_BREATH: The guest's last breath, naming this task.
+ * @VMGUEST_PROOF_CHANNEL_DOWN: The channel ended after the last breath, or the
+ *	host side of the transport went away.
+ * @VMGUEST_PROOF_VM_GONE: The lifeline fired, or without one the CID left the
+ *	host.
+ * @VMGUEST_PROOF_NEW_BOOT: The VM said HELLO with a new boot id.
+ * @VMGUEST_PROOF_SESSIONS_ENDED: The agent saw every targeted session end.
+ * @VMGUEST_PROOF_PONG: The agent answered a PING.
+ */
+enum vmguest_proofs {
+	VMGUEST_PROOF_ACCEPTED		= 1 << 0,
+	VMGUEST_PROOF_COMMITTED		= 1 << 1,
+	VMGUEST_PROOF_LAST_BREATH	= 1 << 2,
+	VMGUEST_PROOF_CHANNEL_DOWN	= 1 << 3,
+	VMGUEST_PROOF_VM_GONE		= 1 << 4,
+	VMGUEST_PROOF_NEW_BOOT		= 1 << 5,
+	VMGUEST_PROOF_SESSIONS_ENDED	= 1 << 6,
+	VMGUEST_PROOF_PONG		= 1 << 7,
+};
+
+/**
+ * enum vmguest_result - VMTaskResult, with the numbers of the original
+ * @VMGUEST_RESULT_SUCCESS: The wanted proof was seen.
+ * @VMGUEST_RESULT_CANCELLED: Cancelled (ECANCELED), or superseded by a stronger
+ *	request (ECANCELED and &vmguest_task_get.superseded_by).
+ * @VMGUEST_RESULT_UNEXPECTED_ERROR: The error tells: ECONNABORTED the guest came
+ *	to another end than the one asked for, the proofs say which; EOPNOTSUPP
+ *	the agent does not offer the verb; ESRCH nobody is logged on; EIO the
+ *	agent failed; ENOTCONN the agent went away under a PING.
+ * @VMGUEST_RESULT_OUT_OF_MEMORY: The guest ran out of memory (ENOMEM).
+ * @VMGUEST_RESULT_DISK_RELATED: Never produced here.
+ * @VMGUEST_RESULT_INCOMPATIBLE_SAVED_STATE: Never produced here.
+ * @VMGUEST_RESULT_TIMEOUT: The deadline passed (ETIMEDOUT); before the commit
+ *	point this also means that the guest will not act any more.
+ * @VMGUEST_RESULT_ILLEGAL_VALUE: The agent could not make sense of the request
+ *	(EINVAL).
+ * @VMGUEST_RESULT_THREAD_CRASH: Never produced here.
+ * @VMGUEST_RESULT_SHUTDOWN_ABORT: The guest refused: EACCES by its own rules,
+ *	EBUSY blocked by somebody, EINPROGRESS it was going down already, EAGAIN
+ *	it was not ready.
+ */
+enum vmguest_result {
+	VMGUEST_RESULT_SUCCESS			= 0,
+	VMGUEST_RESULT_CANCELLED		= 1,
+	VMGUEST_RESULT_UNEXPECTED_ERROR		= 2,
+	VMGUEST_RESULT_OUT_OF_MEMORY		= 3,
+	VMGUEST_RESULT_DISK_RELATED		= 4,
+	VMGUEST_RESULT_INCOMPATIBLE_SAVED_STATE	= 5,
+	VMGUEST_RESULT_TIMEOUT			= 6,
+	VMGUEST_RESULT_ILLEGAL_VALUE		= 7,
+	VMGUEST_RESULT_THREAD_CRASH		= 8,
+	VMGUEST_RESULT_SHUTDOWN_ABORT		= 9,
+};
+
+/**
+ * enum vmguest_task_flags - State of a task
+ * @VMGUEST_TASK_COMPLETE: It has ended; nothing will change any more.
+ * @VMGUEST_TASK_CANCELABLE: It can still be cancelled.
+ * @VMGUEST_TASK_FORCE: It runs as a FORCE.
+ * @VMGUEST_TASK_ESCALATED: It became a FORCE by @force_after_ms.
+ * @VMGUEST_TASK_CLEAN_UNKNOWN: It ended in success, but the agent never offered
+ *	a last breath: whether the guest ended cleanly cannot be known.
+ * @VMGUEST_TASK_VM_UNREGISTERED: Its VM is no longer registered.
+ * @VMGUEST_TASK_RESENT: The agent came back and was told the request again.
+ */
+enum vmguest_task_flags {
+	VMGUEST_TASK_COMPLETE		= 1 << 0,
+	VMGUEST_TASK_CANCELABLE		= 1 << 1,
+	VMGUEST_TASK_FORCE		= 1 << 2,
+	VMGUEST_TASK_ESCALATED		= 1 << 3,
+	VMGUEST_TASK_CLEAN_UNKNOWN	= 1 << 4,
+	VMGUEST_TASK_VM_UNREGISTERED	= 1 << 5,
+	VMGUEST_TASK_RESENT		= 1 << 6,
+};
+
+/**
+ * struct vmguest_actor - Who did something to a task
+ * @uid: Effective uid, in the reader's user namespace.
+ * @pid: Thread group id, in the reader's pid namespace, 0 when it has none
+ *	there.
+ */
+struct vmguest_actor {
+	__u32 uid;
+	__s32 pid;
+};
+
+#define VMGUEST_TASK_JOINERS	4
+
+/**
+ * struct vmguest_task_get - Argument of VMGUEST_TASK_GET, on a task fd
+ * @size: sizeof(struct vmguest_task_get).
+ * @flags: In, must be 0.
+ * @task_id: Out, id of the task.
+ * @vm_id: Out, id of its VM.
+ * @cid: Out, CID of its VM.
+ * @verb: Out, enum vmguest_verb.
+ * @stage: Out, enum vmguest_stage.
+ * @percent: Out, 0 to 100, never falling; 100 exactly when the task completed
+ *	in success.
+ * @task_flags: Out, enum vmguest_task_flags.
+ * @proofs: Out, enum vmguest_proofs.
+ * @until: Out, enum vmguest_until, never DEFAULT for SHUTDOWN.
+ * @result: Out, enum vmguest_result, once complete.
+ * @error: Out, 0 or the negative errno of the result, once complete.
+ * @deadline_ms: Out, the deadline counted from @start_ns, 0 for none.
+ * @force_after_ms: Out, as requested.
+ * @targeted: Out, sessions that a LOGOFF was to end.
+ * @ended: Out, those that ended.
+ * @left: Out, those that are left.
+ * @superseded_by: Out, id of the stronger task, or 0.
+ * @start_ns: Out, CLOCK_BOOTTIME of the call, in nanoseconds.
+ * @stage_ns: Out, for each stage the CLOCK_BOOTTIME at which it was reached, 0
+ *	for one that was skipped.
+ * @end_ns: Out, CLOCK_BOOTTIME of the completion, 0 before.
+ * @starter: Out, who asked.
+ * @canceller: Out, who cancelled; pid 0 for nobody.
+ * @joiner: Out, the first ones who joined.
+ * @joiners: Out, how many joined.
+ * @reserved: Out, 0.
+ * @vm_name: Out, name of its VM.
+ * @reason: Out, the reason given by @starter.
+ * @guest_text: Out, what the guest says about the result: its word, not to be
+ *	trusted; capped and stripped of control characters.
+ *
+ * TASK_GET is a look in the sense of poll(): it takes back POLLPRI on this fd.
+ *
+ * Errnos: EINVAL, E2BIG, EFAULT. An open task fd always answers.
+ */
+struct vmguest_task_get {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 task_id;
+	__aligned_u64 vm_id;
+	__u32 cid;
+	__u32 verb;
+	__u32 stage;
+	__u32 percent;
+	__u32 task_flags;
+	__u32 proofs;
+	__u32 until;
+	__u32 result;
+	__s32 error;
+	__u32 deadline_ms;
+	__u32 force_after_ms;
+	__u32 targeted;
+	__u32 ended;
+	__u32 left;
+	__aligned_u64 superseded_by;
+	__aligned_u64 start_ns;
+	__aligned_u64 stage_ns[VMGUEST_STAGE_COUNT];
+	__aligned_u64 end_ns;
+	struct vmguest_actor starter;
+	struct vmguest_actor canceller;
+	struct vmguest_actor joiner[VMGUEST_TASK_JOINERS];
+	__u32 joiners;
+	__u32 reserved;
+	char vm_name[VMGUEST_NAME_SIZE];
+	char reason[VMGUEST_TEXT_SIZE];
+	char guest_text[VMGUEST_TEXT_SIZE];
+};
+#define VMGUEST_TASK_GET	_IO(VMGUEST_IOC_MAGIC, 0x10)
+
+/**
+ * struct vmguest_task_cancel - Argument of VMGUEST_TASK_CANCEL, on a task fd
+ * @size: sizeof(struct vmguest_task_cancel).
+ * @flags: In, must be 0.
+ *
+ * 0 means that the task has ended as cancelled and that the guest will not act
+ * on it: the commit point is granted by the host.
+ *
+ * Errnos: EBUSY past the commit point, EALREADY when complete, EACCES without
+ * the VM's control bit, EINVAL.
+ */
+struct vmguest_task_cancel {
+	__u32 size;
+	__u32 flags;
+};
+#define VMGUEST_TASK_CANCEL	_IO(VMGUEST_IOC_MAGIC, 0x11)
+
+#endif /* _UAPI_LINUX_VMGUEST_H */
