@@ -35,9 +35,17 @@ need_value() {
 	[[ $2 -ge 2 ]] || die 2 "$1 needs a value (see --help)"
 }
 
-# load_flavour NAME: sets what the file flavours/NAME says, and its defaults
+# load_flavour NAME: sets what the file flavours/NAME says, and the defaults:
+#   APT_SOURCES     where its packages are, as in sources.list without components
+#   IMAGE_META      the metapackage of the kernel
+#   HEADERS_META    ... and of the headers, if the module is built for it
+#   SOURCE_PACKAGE  the kernel's source, if tests use it
+#   SOURCE_EXTRA    what they use of it besides fetch's SOURCE_PARTS
+#   BOOT_PARAMETERS what it needs on its command line
+#   FETCH           the function that puts it into the cache
 load_flavour() {
 	FLAVOUR=$1 APT_SOURCES='' IMAGE_META='' HEADERS_META='' SOURCE_PACKAGE=''
+	SOURCE_EXTRA=() BOOT_PARAMETERS='' FETCH=fetch_debian
 	[[ $1 =~ ^[A-Za-z0-9][A-Za-z0-9.-]*$ && -f $VM_DIR/flavours/$1 ]] ||
 		die 2 "no kernel flavour '$1'; there are: $(flavours)"
 	# shellcheck source=/dev/null
