@@ -159,8 +159,8 @@ int vmguest_next(int fd, struct vmguest_vm_get *info);
  * @size: sizeof(struct vmguest_options).
  * @flags: enum vmguest_request_flags.
  * @until: enum vmguest_until.
- * @deadline_ms: Elapsed milliseconds from now, suspend included; 0 for the
- *	module's default.
+ * @deadline_ms: Milliseconds from now, time that the host sleeps not counted; 0
+ *	for the module's default.
  * @force_after_ms: Turn it into a FORCE then; 0 for never.
  * @delay_ms: Announce it to the guest's users this long before.
  * @grace_ms: Time for a session to end before it is killed.
@@ -290,8 +290,8 @@ typedef int vmguest_watch_fn(const struct vmguest_task_get *task,
 /**
  * vmguest_wait() - Wait for a task to complete
  * @task_fd: The task.
- * @timeout_ms: Patience in elapsed milliseconds, -1 for no end. It ends the
- *	wait, not the task.
+ * @timeout_ms: Patience in milliseconds, -1 for no end. It ends the wait, not
+ *	the task.
  * @watch: Called with the task as it is at first and after each visible change,
  *	the last one included; or NULL.
  * @context: For @watch.

@@ -38,12 +38,12 @@ int vmguest_cancel(int task_fd)
 	return vmguest_ioctl(task_fd, VMGUEST_TASK_CANCEL, &call);
 }
 
-/* Elapsed time, suspend included, as the module's deadlines have it. */
+/* The clock of the module's deadlines. */
 static int64_t now_ms(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 

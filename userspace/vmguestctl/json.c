@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Results as JSON objects; vmguestctl(1) documents the keys. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmguestctl.h"
+
+typedef struct json_object json;
+
+static json *checked(json *object)
+{
+	if (!object) {
+		complain("out of memory");
+		exit(EXIT_REFUSED);
+	}
+	return object;
+}
+
+static void add(json *object, const char *key, json *value)
+{
+	if (json_object_object_add(object, key, value))
+		checked(NULL);
+}
+
+static void add_number(json *object, const char *key, uint64_t number)
+{
+	add(object, key, checked(json_object_new_uint64(number)));
+}
+
+static void add_bool(json *object, const char *key, bool value)
+{
+	add(object, key, checked(json_object_new_boolean(value)));
+}
+
+/* What is not valid UTF-8 would make the whole object unreadable. */
+static void add_text(json *object, const char *key, const char *text)
+{
+	char valid[1024];
+
+	valid_text(valid, sizeof(valid), text);
+	add(object, key, checked(json_object_new_string(valid)));
+}
+
+/* null for what is not there. */
+static void add_id(json *object, const char *key, uint64_t id)
+{
+	if (id)
+		add_number(object, key, id);
+	else
+		add(object, key, NULL);
+}
+
+static void add_optional(json *object, const char *key, const char *text)
+{
+	if (text && *text)
+		add_text(object, key, text);
+	else
+		add(object, key, NULL);
+}
+
+static void add_uuid(json *object, const char *key, const uint8_t *id)
+{
+	static const uint8_t never[16];
+	char text[33];
+	int i;
+
+	for (i = 0; i < 16; i++)
+		snprintf(text + 2 * i, 3, "%02x", id[i]);
+	add_optional(object, key, memcmp(id, never, 16) ? text : NULL);
+}
+
+static void add_bits(json *object, const char *key, uint64_t bits,
+		     const char *(*name_of)(unsigned int bit))
+{
+	json *array = checked(json_object_new_array());
+	unsigned int bit;
+
+	for (bit = 0; bit < 64; bit++)
+		if (bits & UINT64_C(1) << bit && name_of(bit))
+			json_object_array_add(array, checked(
+				json_object_new_string(name_of(bit))));
+	add(object, key, array);
+}
+
+static void add_error(json *object, enum vmguest_layer layer,
+		      enum vmguest_verb verb, int error)
+{
+	const struct vmguest_error *row = vmguest_error_of(layer, verb, error);
+	char hresult[11];
+
+	snprintf(hresult, sizeof(hresult), "0x%08X", row->hresult);
+	add(object, "error", checked(json_object_new_int(error)));
+	add_optional(object, "errno",
+		     error ? strerrorname_np(-error) : NULL);
+	add_text(object, "hresult", hresult);
+	add_text(object, "hresult_name", row->name);
+}
+
+void json_print(struct json_object *object)
+{
+	puts(checked(object) ? json_object_to_json_string_ext(object,
+		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) : "");
+	fflush(stdout);
+	json_object_put(object);
+}
+
+static const char *layer_name(enum vmguest_layer layer)
+{
+	return layer == VMGUEST_LAYER_TASK ? "task" :
+		layer == VMGUEST_LAYER_CANCEL ? "cancel" : "call";
+}
+
+struct json_object *json_of_call_error(const struct call_error *error)
+{
+	json *object = checked(json_object_new_object());
+	const struct vmguest_error *row;
+
+	row = vmguest_error_of(error->layer, error->verb, error->error);
+	add_optional(object, "subject", error->subject);
+	add_optional(object, "verb", error->verb ?
+		     vmguest_verb_name(error->verb) : NULL);
+	add_text(object, "layer", layer_name(error->layer));
+	add_id(object, "task", error->task_id);
+	add_error(object, error->layer, error->verb, error->error);
+	if (error->exit == EXIT_DONE)
+		add_text(object, "message", "already down");
+	else
+		add_text(object, "message",
+			 error->exit == EXIT_NO_MODULE && !error->subject ?
+			 error->what : row->words);
+	add_number(object, "exit", error->exit);
+	return object;
+}
+
+static json *actor(const struct vmguest_actor *who)
+{
+	json *object = checked(json_object_new_object());
+
+	add_number(object, "uid", who->uid);
+	add(object, "pid", checked(json_object_new_int(who->pid)));
+	return object;
+}
+
+static void add_actors(json *object, const struct vmguest_task_get *task)
+{
+	json *array = checked(json_object_new_array());
+	uint32_t i;
+
+	for (i = 0; i < task->joiners && i < VMGUEST_TASK_JOINERS; i++)
+		json_object_array_add(array, actor(&task->joiner[i]));
+	add(object, "starter", actor(&task->starter));
+	add(object, "joiners", array);
+	add_number(object, "joiner_count", task->joiners);
+	add(object, "canceller", task->canceller.pid ?
+	    actor(&task->canceller) : NULL);
+}
+
+/* When each stage was reached, in nanoseconds since the request. */
+static json *stages(const struct vmguest_task_get *task)
+{
+	json *object = checked(json_object_new_object());
+	uint32_t stage;
+
+	for (stage = 0; stage < VMGUEST_STAGE_COUNT; stage++)
+		if (task->stage_ns[stage])
+			add_number(object, vmguest_stage_name(stage),
+				   task->stage_ns[stage] - task->start_ns);
+	return object;
+}
+
+static void add_sessions(json *object, const struct vmguest_task_get *task)
+{
+	json *sessions;
+
+	if (task->verb != VMGUEST_VERB_LOGOFF)
+		return;
+	sessions = checked(json_object_new_object());
+	add_number(sessions, "targeted", task->targeted);
+	add_number(sessions, "ended", task->ended);
+	add_number(sessions, "left", task->left);
+	add(object, "sessions", sessions);
+}
+
+/* true, false, or null when it cannot be known. */
+static void add_clean(json *object, const struct vmguest_task_get *task)
+{
+	if (!(task->task_flags & VMGUEST_TASK_COMPLETE) ||
+	    !(task->proofs & VMGUEST_PROOF_VM_GONE) ||
+	    (task->task_flags & VMGUEST_TASK_CLEAN_UNKNOWN))
+		add(object, "clean", NULL);
+	else
+		add_bool(object, "clean",
+			 task->proofs & VMGUEST_PROOF_LAST_BREATH);
+}
+
+static void add_flags(json *object, const struct vmguest_task_get *task)
+{
+	const uint32_t flags = task->task_flags;
+
+	add_bool(object, "complete", flags & VMGUEST_TASK_COMPLETE);
+	add_bool(object, "cancelable", flags & VMGUEST_TASK_CANCELABLE);
+	add_bool(object, "force", flags & VMGUEST_TASK_FORCE);
+	add_bool(object, "escalated", flags & VMGUEST_TASK_ESCALATED);
+	add_bool(object, "resent", flags & VMGUEST_TASK_RESENT);
+	add_bool(object, "registered",
+		 !(flags & VMGUEST_TASK_VM_UNREGISTERED));
+}
+
+static void add_result(json *object, const struct vmguest_task_get *task)
+{
+	if (!(task->task_flags & VMGUEST_TASK_COMPLETE)) {
+		add(object, "result", NULL);
+		return;
+	}
+	add_optional(object, "result", vmguest_result_name(task->result));
+	add_number(object, "result_code", task->result);
+	add_error(object, VMGUEST_LAYER_TASK, task->verb, task->error);
+	add_number(object, "elapsed_ns", task->end_ns - task->start_ns);
+}
+
+struct json_object *json_of_task(const struct vmguest_task_get *task,
+				 int exit_code)
+{
+	json *object = checked(json_object_new_object());
+	char words[256];
+
+	vmguest_describe(task, words, sizeof(words));
+	add_number(object, "task", task->task_id);
+	add_text(object, "vm", task->vm_name);
+	add_number(object, "vm_id", task->vm_id);
+	add_number(object, "cid", task->cid);
+	add_text(object, "verb", vmguest_verb_name(task->verb));
+	add_text(object, "layer", "task");
+	add_text(object, "until", vmguest_until_name(task->until));
+	add_text(object, "stage", vmguest_stage_name(task->stage));
+	add_number(object, "percent", task->percent);
+	add_flags(object, task);
+	add_result(object, task);
+	add_clean(object, task);
+	add_bits(object, "proofs", task->proofs, vmguest_proof_name);
+	add(object, "stages_ns", stages(task));
+	add_sessions(object, task);
+	add_number(object, "deadline_ms", task->deadline_ms);
+	add_number(object, "force_after_ms", task->force_after_ms);
+	add_id(object, "superseded_by", task->superseded_by);
+	add_actors(object, task);
+	add_optional(object, "reason", task->reason);
+	add_optional(object, "guest_says", task->guest_text);
+	add_text(object, "message", words);
+	add_number(object, "exit", exit_code);
+	return object;
+}
+
+static json *guest_says(const struct vmguest_vm_get *vm)
+{
+	json *object = checked(json_object_new_object());
+
+	add_optional(object, "hostname", vm->hostname);
+	add_optional(object, "os", vm->os_name);
+	add_optional(object, "os_version", vm->os_version);
+	add_optional(object, "kernel", vm->kernel);
+	add_optional(object, "agent_version", vm->agent_version);
+	add_number(object, "sessions", vm->sessions);
+	add_uuid(object, "boot_id", vm->boot_id);
+	add_uuid(object, "machine_id", vm->machine_id);
+	return object;
+}
+
+struct json_object *json_of_vm(const struct vmguest_vm_get *vm)
+{
+	json *object = checked(json_object_new_object());
+	char mode[8];
+
+	snprintf(mode, sizeof(mode), "%04o", vm->mode & 0777);
+	add_text(object, "vm", vm->name);
+	add_number(object, "vm_id", vm->vm_id);
+	add_number(object, "cid", vm->cid);
+	add_number(object, "uid", vm->uid);
+	add_number(object, "gid", vm->gid);
+	add_text(object, "mode", mode);
+	add_text(object, "state", vmguest_state_name(vm->state));
+	add_bool(object, "agent", vm->vm_flags & VMGUEST_VM_AGENT);
+	add_bool(object, "lifeline", vm->vm_flags & VMGUEST_VM_LIFELINE);
+	add_bool(object, "registered",
+		 !(vm->vm_flags & VMGUEST_VM_UNREGISTERED));
+	add_bits(object, "capabilities", vm->capabilities,
+		 vmguest_capability_name);
+	add_id(object, "task", vm->task_id);
+	add_id(object, "last_task", vm->last_task_id);
+	add_number(object, "frames_in", vm->frames_in);
+	add_number(object, "frames_out", vm->frames_out);
+	add_number(object, "malformed", vm->malformed);
+	add_number(object, "refused", vm->refused);
+	add(object, "guest_says", guest_says(vm));
+	return object;
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The verbs: ask all VMs first, then wait for all of them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmguestctl.h"
+
+/* A ping asks whether it answers now; a hung agent must not keep us. */
+#define PING_DEADLINE_MS	10000
+
+struct batch {
+	const struct options *options;
+	enum vmguest_verb verb;
+	struct vmguest_options how;
+	struct vmguest_vm_ref *vms;
+	struct job *jobs;
+	char **words;
+	int count;
+	int client;
+	int exit;
+};
+
+static const char *what_failed(enum vmguest_verb verb)
+{
+	switch (verb) {
+	case VMGUEST_VERB_SHUTDOWN:
+		return "cannot shut down";
+	case VMGUEST_VERB_RESTART:
+		return "cannot restart";
+	case VMGUEST_VERB_LOGOFF:
+		return "cannot log off";
+	default:
+		return "cannot ping";
+	}
+}
+
+static int check_feature(const struct vmguest_get_api *api, uint64_t feature,
+			 bool wanted, const char *option)
+{
+	if (!wanted || (api->features & feature))
+		return 0;
+	complain("this module does not support %s (EOPNOTSUPP)", option);
+	return EXIT_NO_AGENT;
+}
+
+/* So that an error of the verb is not taken for one of an option. */
+static int check_features(struct batch *batch)
+{
+	struct vmguest_get_api api = { .size = sizeof(api) };
+	struct vmguest_options *how = &batch->how;
+	int ret;
+
+	ret = vmguest_api(batch->client, &api);
+	if (ret) {
+		complain("the module does not answer: %s", strerror(-ret));
+		return EXIT_NO_MODULE;
+	}
+	/* Nobody asked for this one. */
+	if (!(api.features & VMGUEST_FEATURE_JOIN))
+		how->flags &= ~VMGUEST_REQ_JOIN;
+	ret = check_feature(&api, VMGUEST_FEATURE_FORCE,
+			    how->flags & VMGUEST_REQ_FORCE, "--force");
+	if (!ret)
+		ret = check_feature(&api, VMGUEST_FEATURE_QUEUE,
+				    how->flags & VMGUEST_REQ_QUEUE,
+				    "--queue");
+	if (!ret)
+		ret = check_feature(&api, VMGUEST_FEATURE_NO_DEADLINE,
+				    how->flags & VMGUEST_REQ_NO_DEADLINE,
+				    "--deadline none");
+	if (!ret)
+		ret = check_feature(&api, VMGUEST_FEATURE_UNTIL, how->until,
+				    "--until");
+	if (!ret)
+		ret = check_feature(&api, VMGUEST_FEATURE_FORCE_AFTER,
+				    how->force_after_ms, "--force-after");
+	return ret;
+}
+
+static void call_failed(struct batch *batch, int index, int error,
+			uint64_t task_id)
+{
+	struct job *job = &batch->jobs[index];
+
+	job->exit = exit_of_call(batch->verb, error);
+	report_call_error(batch->options, &(struct call_error) {
+		.subject = batch->words[index],
+		.verb = batch->verb,
+		.layer = VMGUEST_LAYER_CALL,
+		.what = what_failed(batch->verb),
+		.error = error,
+		.task_id = task_id,
+		.exit = job->exit,
+	});
+	batch->exit = worse(batch->exit, job->exit);
+}
+
+/* A VM that was named by its id or CID is told by the same words. */
+static void ask(struct batch *batch, int index)
+{
+	struct job *job = &batch->jobs[index];
+	uint64_t task_id;
+
+	snprintf(job->name, sizeof(job->name), "%s", batch->words[index]);
+	job->asked = true;
+	job->fd = vmguest_request(batch->client, batch->verb,
+				  &batch->vms[index], &batch->how, &task_id);
+	if (job->fd < 0)
+		call_failed(batch, index, job->fd, task_id);
+}
+
+static void tell_task(const struct batch *batch, struct job *job)
+{
+	int ret = look(job);
+
+	if (ret)
+		complain("%s: cannot read its task: %s", job->name,
+			 strerror(-ret));
+	else if (batch->options->json)
+		json_print(json_of_task(&job->task, EXIT_DONE));
+	else
+		say("%s: task %llu", job->name,
+		    (unsigned long long)job->task.task_id);
+}
+
+static int ask_all(struct batch *batch)
+{
+	int i, signals;
+
+	/* Before the first request: none may be left without a word. */
+	signals = catch_signals();
+	if (signals < 0) {
+		complain("cannot catch signals: %s", strerror(-signals));
+		return EXIT_REFUSED;
+	}
+	for (i = 0; i < batch->count; i++)
+		ask(batch, i);
+	if (!batch->options->no_wait)
+		return worse(batch->exit, watch(batch->options, batch->jobs,
+						batch->count, signals));
+	for (i = 0; i < batch->count; i++)
+		if (batch->jobs[i].fd >= 0)
+			tell_task(batch, &batch->jobs[i]);
+	return batch->exit;
+}
+
+/* All words are right before anything is asked of anybody. */
+static int parse_vms(struct batch *batch)
+{
+	int i, ret = 0;
+
+	for (i = 0; i < batch->count && !ret; i++)
+		ret = parse_vm(batch->words[i], &batch->vms[i]);
+	return ret;
+}
+
+static int request(const struct options *options, enum vmguest_verb verb,
+		   char **words, int count)
+{
+	struct batch batch = {
+		.options = options, .verb = verb, .how = options->request,
+		.words = words, .count = count, .client = -1,
+	};
+	int ret;
+
+	batch.vms = calloc(count, sizeof(*batch.vms));
+	batch.jobs = calloc(count, sizeof(*batch.jobs));
+	if (!batch.vms || !batch.jobs) {
+		complain("out of memory");
+		ret = EXIT_REFUSED;
+		goto out;
+	}
+	ret = parse_vms(&batch);
+	if (ret)
+		goto out;
+	batch.client = open_client(options);
+	if (batch.client < 0) {
+		ret = -batch.client;
+		goto out;
+	}
+	ret = check_features(&batch);
+	if (!ret)
+		ret = ask_all(&batch);
+	close(batch.client);
+out:
+	free(batch.jobs);
+	free(batch.vms);
+	return ret;
+}
+
+int ping_command(const struct options *options, char **words, int count)
+{
+	struct options ping = *options;
+
+	if (!ping.request.deadline_ms &&
+	    !(ping.request.flags & VMGUEST_REQ_NO_DEADLINE))
+		ping.request.deadline_ms = PING_DEADLINE_MS;
+	return request(&ping, VMGUEST_VERB_PING, words, count);
+}
+
+int shutdown_command(const struct options *options, char **words, int count)
+{
+	return request(options, VMGUEST_VERB_SHUTDOWN, words, count);
+}
+
+int restart_command(const struct options *options, char **words, int count)
+{
+	return request(options, VMGUEST_VERB_RESTART, words, count);
+}
+
+int logoff_command(const struct options *options, char **words, int count)
+{
+	return request(options, VMGUEST_VERB_LOGOFF, words, count);
+}
