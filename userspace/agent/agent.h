@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The agent: what ties connection, request and backend together.
+ */
+#ifndef _VMGUEST_AGENT_AGENT_H
+#define _VMGUEST_AGENT_AGENT_H
+
+#include "backend.h"
+#include "connection.h"
+#include "info.h"
+#include "loop.h"
+#include "options.h"
+#include "request.h"
+#include "state.h"
+
+/**
+ * struct agent - The agent
+ * @options: Command line.
+ * @loop: Event loop.
+ * @signals: signalfd.
+ * @conn: Connection to the host.
+ * @info: What the last HELLO said.
+ * @state: What outlives this process.
+ * @request: The host's request.
+ * @backend: How to act.
+ * @going_down: The end that the guest comes to for another cause than @request,
+ *	a guess where nobody said; 0 for none.
+ * @breath: The last breath that has to be said, 0 for none.
+ * @breath_sent: It was sent over this connection.
+ * @breath_timer: No longer than this.
+ * @breathed: What comes after it.
+ */
+struct agent {
+	struct options options;
+	struct loop loop;
+	struct source signals;
+	struct connection conn;
+	struct info info;
+	struct state state;
+	struct request request;
+	const struct vmguest_backend *backend;
+	enum vmguest_wire_end going_down;
+	enum vmguest_wire_end breath;
+	bool breath_sent;
+	struct timer breath_timer;
+	void (*breathed)(struct agent *agent);
+};
+
+int agent_run(struct agent *agent);
+
+/* What backends tell. */
+void agent_blocker(struct agent *agent, unsigned int kind, __u32 uid, __u32 pid,
+		   const char *who, const char *why);
+void agent_checked(struct agent *agent, int err);
+void agent_sessions_changed(struct agent *agent);
+void agent_stop_failed(struct agent *agent, int err, const char *why);
+void agent_going_down(struct agent *agent, enum vmguest_wire_end end);
+
+/* Say the last breath, wait for its answer for a moment, and finish(). */
+void agent_last_breath(struct agent *agent, enum vmguest_wire_end end);
+
+/* The guest has rebooted under the agent's feet: tests. */
+void agent_reborn(struct agent *agent);
+
+/* Only bring the last breath. Always returns 0. */
+int last_breath_run(const struct options *options);
+
+#endif /* _VMGUEST_AGENT_AGENT_H */

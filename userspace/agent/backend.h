@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How the agent acts on its guest.
+ */
+#ifndef _VMGUEST_AGENT_BACKEND_H
+#define _VMGUEST_AGENT_BACKEND_H
+
+#include <sys/types.h>
+
+#include <linux/vmguest_protocol.h>
+#include "session.h"
+
+struct agent;
+
+/**
+ * struct vmguest_backend - One way to act on a guest
+ * @name: Its name on the command line.
+ * @breath_at_end: The agent itself says the last breath, when init ends it.
+ *	Else something later does, or nothing.
+ * @open: Get ready. @arg is what followed the name and a colon, or NULL.
+ * @close: Let go of everything.
+ * @capabilities: What it offers now, enum vmguest_capabilities.
+ * @sessions: The sessions of users now, up to @max. Return: how many, or a
+ *	negative errno.
+ * @end_session: Start to end a session, or with @kill to kill it.
+ *	agent_sessions_changed() follows when something has changed.
+ * @session_lives: Whether a session that is being ended is still there.
+ * @forget_session: Let go of a session's watch.
+ * @check: Ask who stands in the way of a soft stop. Return: 0 for nobody, a
+ *	negative errno, or -EINPROGRESS when agent_blocker() and
+ *	agent_checked() follow. NULL: nobody ever does.
+ * @stop: Bring the guest down, enum vmguest_wire_end. With @force ask nobody.
+ *	May be called again, to make it a force. A later failure is told to
+ *	agent_stop_failed(). Return: 0 or a negative errno.
+ * @finish: The last breath was said at this backend's wish: end the guest.
+ * @child_exited: A child of the agent is gone. May be NULL.
+ */
+struct vmguest_backend {
+	const char *name;
+	bool breath_at_end;
+	int (*open)(struct agent *agent, const char *arg);
+	void (*close)(void);
+	__u64 (*capabilities)(void);
+	int (*sessions)(struct session *sessions, int max);
+	int (*end_session)(struct session *session, bool kill);
+	bool (*session_lives)(const struct session *session);
+	void (*forget_session)(struct session *session);
+	int (*check)(void);
+	int (*stop)(enum vmguest_wire_end end, bool force);
+	void (*finish)(enum vmguest_wire_end end);
+	void (*child_exited)(pid_t pid, int status);
+};
+
+extern const struct vmguest_backend backend_plain;
+extern const struct vmguest_backend backend_record;
+#ifdef VMGUEST_LOGIND
+extern const struct vmguest_backend backend_logind;
+#endif
+
+#define CAPABILITIES_BASE (VMGUEST_CAP_SHUTDOWN | VMGUEST_CAP_RESTART | \
+			   VMGUEST_CAP_FORCE | VMGUEST_CAP_CANCEL)
+
+const char *end_name(enum vmguest_wire_end end);
+
+#endif /* _VMGUEST_AGENT_BACKEND_H */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A login session of the guest.
+ */
+#ifndef _VMGUEST_AGENT_SESSION_H
+#define _VMGUEST_AGENT_SESSION_H
+
+#include <sys/types.h>
+
+#include "loop.h"
+
+#define SESSION_MAX		256
+#define SESSION_NAME_SIZE	64
+
+/**
+ * struct session - A login session
+ * @name: Its name in the backend: logind's id, or the terminal.
+ * @user: Who is logged on, for logs.
+ * @pid: Its leader, where the backend knows it.
+ * @tty: Device of its terminal, 0 for none.
+ * @watch: Belongs to the backend while the session is being ended.
+ */
+struct session {
+	char name[SESSION_NAME_SIZE];
+	char user[SESSION_NAME_SIZE];
+	pid_t pid;
+	dev_t tty;
+	struct source watch;
+};
+
+/* The sessions that utmp knows and that live; up to @max. Return: how many. */
+int session_list_utmp(struct session *sessions, int max);
+
+/* Whether this guest keeps a utmp at all. */
+bool session_has_utmp(void);
+
+/* Signal every process of a session of session_list_utmp(). */
+void session_signal(const struct session *session, int signal);
+
+#endif /* _VMGUEST_AGENT_SESSION_H */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What outlives the agent within one boot of the guest.
+ */
+#ifndef _VMGUEST_AGENT_STATE_H
+#define _VMGUEST_AGENT_STATE_H
+
+#include "util.h"
+
+/**
+ * struct state - The state file
+ * @path: Where it is.
+ * @boot_id: The boot that it is about.
+ * @instance: Instance of the last WELCOME, or zero.
+ * @task: The task that was granted and stops the guest, or 0. The last breath
+ *	names it.
+ */
+struct state {
+	const char *path;
+	__u8 boot_id[ID_SIZE];
+	__u8 instance[ID_SIZE];
+	__u64 task;
+};
+
+void state_load(struct state *state, const char *path, const __u8 *boot_id);
+void state_save(const struct state *state);
+
+#endif /* _VMGUEST_AGENT_STATE_H */
