@@ -29,7 +29,7 @@ int open_client(const struct options *options)
 		return fd;
 	report_call_error(options, &(struct call_error) {
 		.layer = VMGUEST_LAYER_CALL,
-		.what = why(fd),
+		.words = why(fd),
 		.error = fd,
 		.exit = EXIT_NO_MODULE,
 	});

@@ -82,18 +82,18 @@ static void add_bits(json *object, const char *key, uint64_t bits,
 	add(object, key, array);
 }
 
-static void add_error(json *object, enum vmguest_layer layer,
-		      enum vmguest_verb verb, int error)
+/* No row: the original interface has nothing like it. */
+static void add_error(json *object, const struct vmguest_error *row, int error)
 {
-	const struct vmguest_error *row = vmguest_error_of(layer, verb, error);
-	char hresult[11];
+	char hresult[11] = "";
 
-	snprintf(hresult, sizeof(hresult), "0x%08X", row->hresult);
+	if (row)
+		snprintf(hresult, sizeof(hresult), "0x%08X", row->hresult);
 	add(object, "error", checked(json_object_new_int(error)));
 	add_optional(object, "errno",
 		     error ? strerrorname_np(-error) : NULL);
-	add_text(object, "hresult", hresult);
-	add_text(object, "hresult_name", row->name);
+	add_optional(object, "hresult", hresult);
+	add_optional(object, "hresult_name", row ? row->name : NULL);
 }
 
 void json_print(struct json_object *object)
@@ -121,13 +121,9 @@ struct json_object *json_of_call_error(const struct call_error *error)
 		     vmguest_verb_name(error->verb) : NULL);
 	add_text(object, "layer", layer_name(error->layer));
 	add_id(object, "task", error->task_id);
-	add_error(object, error->layer, error->verb, error->error);
-	if (error->exit == EXIT_DONE)
-		add_text(object, "message", "already down");
-	else
-		add_text(object, "message",
-			 error->exit == EXIT_NO_MODULE && !error->subject ?
-			 error->what : row->words);
+	add_error(object, error->words ? NULL : row, error->error);
+	add_text(object, "message", error->exit == EXIT_DONE ? "already down" :
+		 error->words ?: row->words);
 	add_number(object, "exit", error->exit);
 	return object;
 }
@@ -172,8 +168,10 @@ static void add_sessions(json *object, const struct vmguest_task_get *task)
 {
 	json *sessions;
 
-	if (task->verb != VMGUEST_VERB_LOGOFF)
+	if (task->verb != VMGUEST_VERB_LOGOFF) {
+		add(object, "sessions", NULL);
 		return;
+	}
 	sessions = checked(json_object_new_object());
 	add_number(sessions, "targeted", task->targeted);
 	add_number(sessions, "ended", task->ended);
@@ -208,23 +206,32 @@ static void add_flags(json *object, const struct vmguest_task_get *task)
 
 static void add_result(json *object, const struct vmguest_task_get *task)
 {
+	static const char * const keys[] = {
+		"result", "result_code", "error", "errno", "hresult",
+		"hresult_name", "elapsed_ns",
+	};
+	size_t i;
+
 	if (!(task->task_flags & VMGUEST_TASK_COMPLETE)) {
-		add(object, "result", NULL);
+		for (i = 0; i < ARRAY_SIZE(keys); i++)
+			add(object, keys[i], NULL);
 		return;
 	}
 	add_optional(object, "result", vmguest_result_name(task->result));
 	add_number(object, "result_code", task->result);
-	add_error(object, VMGUEST_LAYER_TASK, task->verb, task->error);
+	add_error(object, vmguest_error_of(VMGUEST_LAYER_TASK, task->verb,
+					   task->error), task->error);
 	add_number(object, "elapsed_ns", task->end_ns - task->start_ns);
 }
 
-struct json_object *json_of_task(const struct vmguest_task_get *task,
-				 int exit_code)
+struct json_object *json_of_job(const struct job *job)
 {
+	const struct vmguest_task_get *task = &job->task;
 	json *object = checked(json_object_new_object());
 	char words[256];
 
 	vmguest_describe(task, words, sizeof(words));
+	add_text(object, "subject", job->subject);
 	add_number(object, "task", task->task_id);
 	add_text(object, "vm", task->vm_name);
 	add_number(object, "vm_id", task->vm_id);
@@ -247,7 +254,7 @@ struct json_object *json_of_task(const struct vmguest_task_get *task,
 	add_optional(object, "reason", task->reason);
 	add_optional(object, "guest_says", task->guest_text);
 	add_text(object, "message", words);
-	add_number(object, "exit", exit_code);
+	add_number(object, "exit", job->exit);
 	return object;
 }
 

@@ -10,7 +10,7 @@ static const struct command commands[] = {
 	  1, 1, register_command },
 	{ "unregister", COMMAND_UNREGISTER, "VM [--abort]",
 	  1, 1, unregister_command },
-	{ "list", COMMAND_LIST, "", 0, 0, list_command },
+	{ "list", COMMAND_LIST, "[--json]", 0, 0, list_command },
 	{ "status", COMMAND_STATUS, "VM", 1, 1, status_command },
 	{ "ping", COMMAND_PING, "VM...", 1, -1, ping_command },
 	{ "shutdown", COMMAND_SHUTDOWN, "VM... [OPTION...]",
@@ -83,7 +83,8 @@ static const struct command *find(const char *name)
 static int check_words(const struct command *command, int count)
 {
 	if (count < command->min_words)
-		return usage_error("usage: vmguestctl %s %s", command->name,
+		return usage_error("%s: too few arguments; usage: vmguestctl %s %s",
+				   command->name, command->name,
 				   command->synopsis);
 	if (command->max_words >= 0 && count > command->max_words)
 		return usage_error("%s: too many arguments; usage: vmguestctl %s %s",
@@ -125,12 +126,28 @@ static int run(const struct command *command, int argc, char **argv)
 	return command->run(&options, words, count);
 }
 
+/* Options may stand before the command: put it in front of them. */
+static void command_first(char **argv)
+{
+	char **at = argv + 1, *command;
+
+	while (*at && **at == '-')
+		at++;
+	command = *at;
+	if (!command)
+		return;
+	for (; at > argv + 1; at--)
+		*at = at[-1];
+	*at = command;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 
 	if (argc < 2)
 		return usage_error("no command");
+	command_first(argv);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") ||
 	    !strcmp(argv[1], "help")) {
 		help();

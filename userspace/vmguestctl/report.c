@@ -61,6 +61,8 @@ static void add_codes(enum vmguest_layer layer, enum vmguest_verb verb,
 /* Why it may be so, and what helps. */
 static const char *advice(const struct call_error *error)
 {
+	if (error->words)
+		return NULL;
 	switch (-error->error) {
 	case EACCES:
 		return geteuid() ? "callers other than root are not told which VMs and tasks exist" : NULL;
@@ -81,6 +83,8 @@ static const char *advice(const struct call_error *error)
 
 static const char *words_of(const struct call_error *error)
 {
+	if (error->words)
+		return error->words;
 	if (error->error == -EACCES && geteuid())
 		return error->layer == VMGUEST_LAYER_CANCEL ?
 			"no permission" : "no permission, or no such VM";
@@ -92,19 +96,15 @@ static const char *words_of(const struct call_error *error)
 static void complain_of_call(const struct call_error *error)
 {
 	const char *name = strerrorname_np(-error->error);
-	char subject[VMGUEST_NAME_SIZE + 2] = "";
+	char task[32] = "";
 
-	if (error->subject)
-		snprintf(subject, sizeof(subject), "%s: ", error->subject);
-	if (error->exit == EXIT_NO_MODULE && !error->subject)
-		complain("%s (%s)", error->what, name ? name : "?");
-	else if (error->task_id)
-		complain("%s%s: %s: task %llu (%s)", subject, error->what,
-			 words_of(error), (unsigned long long)error->task_id,
-			 name ? name : "?");
-	else
-		complain("%s%s: %s (%s)", subject, error->what,
-			 words_of(error), name ? name : "?");
+	if (error->task_id)
+		snprintf(task, sizeof(task), ": task %llu",
+			 (unsigned long long)error->task_id);
+	complain("%s%s%s%s%s%s (%s)", error->subject ?: "",
+		 error->subject ? ": " : "", error->what ?: "",
+		 error->what ? ": " : "", words_of(error), task,
+		 name ? name : "?");
 }
 
 void report_call_error(const struct options *options,
@@ -121,7 +121,7 @@ void report_call_error(const struct options *options,
 	complain_of_call(error);
 	if (advice(error))
 		add("%s", advice(error));
-	if (options->verbose)
+	if (options->verbose && !error->words)
 		add_codes(error->layer, error->verb, error->error);
 }
 
@@ -194,7 +194,7 @@ static void tell_outcome(const struct options *options, const struct job *job)
 void report_outcome(const struct options *options, const struct job *job)
 {
 	if (options->json)
-		json_print(json_of_task(&job->task, job->exit));
+		json_print(json_of_job(job));
 	else
 		tell_outcome(options, job);
 }
@@ -206,7 +206,7 @@ void report_running(const struct options *options, const struct job *job)
 	char words[256];
 
 	if (options->json) {
-		json_print(json_of_task(task, job->exit));
+		json_print(json_of_job(job));
 		return;
 	}
 	vmguest_describe(task, words, sizeof(words));
@@ -307,7 +307,7 @@ static void print_task(const struct options *options,
 void report_task(const struct options *options, const struct job *job)
 {
 	if (options->json)
-		json_print(json_of_task(&job->task, job->exit));
+		json_print(json_of_job(job));
 	else
 		print_task(options, &job->task);
 }

@@ -36,47 +36,61 @@ static const char *what_failed(enum vmguest_verb verb)
 	}
 }
 
-static int check_feature(const struct vmguest_get_api *api, uint64_t feature,
-			 bool wanted, const char *option)
+/* The option that the module does not know, or NULL. */
+static const char *unknown_option(const struct vmguest_options *how,
+				  uint64_t features)
 {
-	if (!wanted || (api->features & feature))
-		return 0;
-	complain("this module does not support %s (EOPNOTSUPP)", option);
-	return EXIT_NO_AGENT;
+	const struct {
+		bool wanted;
+		uint64_t feature;
+		const char *words;
+	} table[] = {
+		{ how->flags & VMGUEST_REQ_FORCE, VMGUEST_FEATURE_FORCE,
+		  "this module does not support --force" },
+		{ how->flags & VMGUEST_REQ_QUEUE, VMGUEST_FEATURE_QUEUE,
+		  "this module does not support --queue" },
+		{ how->flags & VMGUEST_REQ_NO_DEADLINE,
+		  VMGUEST_FEATURE_NO_DEADLINE,
+		  "this module does not support --deadline none" },
+		{ how->until, VMGUEST_FEATURE_UNTIL,
+		  "this module does not support --until" },
+		{ how->force_after_ms, VMGUEST_FEATURE_FORCE_AFTER,
+		  "this module does not support --force-after" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].wanted && !(features & table[i].feature))
+			return table[i].words;
+	return NULL;
 }
 
 /* So that an error of the verb is not taken for one of an option. */
 static int check_features(struct batch *batch)
 {
 	struct vmguest_get_api api = { .size = sizeof(api) };
-	struct vmguest_options *how = &batch->how;
+	struct call_error call = {
+		.verb = batch->verb, .layer = VMGUEST_LAYER_CALL,
+		.error = -EOPNOTSUPP, .exit = EXIT_NO_AGENT,
+	};
 	int ret;
 
 	ret = vmguest_api(batch->client, &api);
 	if (ret) {
-		complain("the module does not answer: %s", strerror(-ret));
-		return EXIT_NO_MODULE;
+		call.words = "the module does not answer";
+		call.error = ret;
+		call.exit = EXIT_NO_MODULE;
+	} else {
+		call.words = unknown_option(&batch->how, api.features);
+	}
+	if (call.words) {
+		report_call_error(batch->options, &call);
+		return call.exit;
 	}
 	/* Nobody asked for this one. */
 	if (!(api.features & VMGUEST_FEATURE_JOIN))
-		how->flags &= ~VMGUEST_REQ_JOIN;
-	ret = check_feature(&api, VMGUEST_FEATURE_FORCE,
-			    how->flags & VMGUEST_REQ_FORCE, "--force");
-	if (!ret)
-		ret = check_feature(&api, VMGUEST_FEATURE_QUEUE,
-				    how->flags & VMGUEST_REQ_QUEUE,
-				    "--queue");
-	if (!ret)
-		ret = check_feature(&api, VMGUEST_FEATURE_NO_DEADLINE,
-				    how->flags & VMGUEST_REQ_NO_DEADLINE,
-				    "--deadline none");
-	if (!ret)
-		ret = check_feature(&api, VMGUEST_FEATURE_UNTIL, how->until,
-				    "--until");
-	if (!ret)
-		ret = check_feature(&api, VMGUEST_FEATURE_FORCE_AFTER,
-				    how->force_after_ms, "--force-after");
-	return ret;
+		batch->how.flags &= ~VMGUEST_REQ_JOIN;
+	return 0;
 }
 
 static void call_failed(struct batch *batch, int index, int error,
@@ -103,7 +117,8 @@ static void ask(struct batch *batch, int index)
 	struct job *job = &batch->jobs[index];
 	uint64_t task_id;
 
-	snprintf(job->name, sizeof(job->name), "%s", batch->words[index]);
+	job->subject = batch->words[index];
+	snprintf(job->name, sizeof(job->name), "%s", job->subject);
 	job->asked = true;
 	job->fd = vmguest_request(batch->client, batch->verb,
 				  &batch->vms[index], &batch->how, &task_id);
@@ -119,7 +134,7 @@ static void tell_task(const struct batch *batch, struct job *job)
 		complain("%s: cannot read its task: %s", job->name,
 			 strerror(-ret));
 	else if (batch->options->json)
-		json_print(json_of_task(&job->task, EXIT_DONE));
+		json_print(json_of_job(job));
 	else
 		say("%s: task %llu", job->name,
 		    (unsigned long long)job->task.task_id);

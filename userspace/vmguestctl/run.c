@@ -167,9 +167,9 @@ static int register_failed(const struct vmm *vmm, int client, int error)
 	};
 
 	if (error == -EADDRINUSE)
-		call.what = "there is no free CID";
+		call.words = "there is no free CID";
 	else if (error == -EEXIST && name_is_taken(vmm, client))
-		call.what = "cannot register it, a VM with this name lives";
+		call.words = "a VM with this name lives";
 	report_call_error(vmm->options, &call);
 	return call.exit;
 }

@@ -10,13 +10,11 @@
 static int call_failed(const struct options *options, const char *word,
 		       enum vmguest_layer layer, const char *what, int error)
 {
-	char subject[32];
 	struct call_error call = {
-		.subject = subject, .layer = layer, .what = what,
+		.subject = word, .layer = layer, .what = what,
 		.error = error, .exit = exit_of_call(0, error),
 	};
 
-	snprintf(subject, sizeof(subject), "task %s", word);
 	report_call_error(options, &call);
 	return call.exit;
 }
@@ -38,6 +36,7 @@ static int open_job(const struct options *options, int client, uint64_t id,
 {
 	int ret;
 
+	job->subject = word;
 	job->fd = vmguest_open_task(client, id);
 	ret = job->fd < 0 ? job->fd : look(job);
 	if (!ret) {
@@ -49,7 +48,7 @@ static int open_job(const struct options *options, int client, uint64_t id,
 		close(job->fd);
 	job->fd = -1;
 	return call_failed(options, word, VMGUEST_LAYER_CALL,
-			   "cannot open it", ret);
+			   "cannot open this task", ret);
 }
 
 static int wait_all(const struct options *options, struct job *jobs, int count,
@@ -78,13 +77,13 @@ static int cancel_all(const struct options *options, struct job *jobs,
 		if (error) {
 			ret = worse(ret, call_failed(options, words[i],
 						     VMGUEST_LAYER_CANCEL,
-						     "cannot cancel", error));
+						     "cannot cancel this task", error));
 			continue;
 		}
 		if (!options->json)
 			say("%s: task %s cancelled", jobs[i].name, words[i]);
 		else if (!look(&jobs[i]))
-			json_print(json_of_task(&jobs[i].task, EXIT_DONE));
+			json_print(json_of_job(&jobs[i]));
 	}
 	return ret;
 }

@@ -102,9 +102,14 @@ static int do_register(const struct options *options, int client,
 	if (options->pidfd_of) {
 		vm.lifeline_fd = pidfd_of(options->pidfd_of);
 		if (vm.lifeline_fd < 0) {
-			complain("%s: cannot watch process %d: %s", name,
-				 options->pidfd_of,
-				 strerror(-vm.lifeline_fd));
+			report_call_error(options, &(struct call_error) {
+				.subject = name,
+				.layer = VMGUEST_LAYER_CALL,
+				.what = "cannot watch the process",
+				.words = strerror(-vm.lifeline_fd),
+				.error = vm.lifeline_fd,
+				.exit = EXIT_REFUSED,
+			});
 			return EXIT_REFUSED;
 		}
 	}

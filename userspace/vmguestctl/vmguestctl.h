@@ -148,7 +148,8 @@ int open_client(const struct options *options);
 
 /* watch.c: all tasks in one loop */
 struct job {
-	char name[VMGUEST_NAME_SIZE];	/* of the VM, as the user calls it */
+	const char *subject;		/* the user's word for it */
+	char name[VMGUEST_NAME_SIZE];	/* of the VM, for people */
 	int fd;				/* -1: nothing to wait for */
 	bool asked;			/* by this process, perhaps not first */
 	unsigned int shown;		/* stages that have been told */
@@ -183,7 +184,8 @@ struct call_error {
 	const char *subject;	/* VM or task as the user named it, or NULL */
 	enum vmguest_verb verb;	/* 0: none */
 	enum vmguest_layer layer;
-	const char *what;	/* what could not be done */
+	const char *what;	/* what could not be done, or NULL */
+	const char *words;	/* why, if the table of errors cannot know */
 	int error;		/* negative errno */
 	uint64_t task_id;	/* the task in the way, or 0 */
 	int exit;
@@ -204,8 +206,7 @@ void report_vm_row(const struct vmguest_vm_get *vm);
 /* json.c: the same as JSON objects */
 void json_print(struct json_object *object);
 struct json_object *json_of_call_error(const struct call_error *error);
-struct json_object *json_of_task(const struct vmguest_task_get *task,
-				 int exit_code);
+struct json_object *json_of_job(const struct job *job);
 struct json_object *json_of_vm(const struct vmguest_vm_get *vm);
 
 #endif /* VMGUESTCTL_H */

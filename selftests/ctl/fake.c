@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A module for vmguestctl where there is none, to be preloaded: its VMs do
+ * what their names say, at once.
+ *
+ *   errno.E[.T]		every call fails with errno E, naming task T
+ *   task.R.E.P			a request completes with result R, errno E and
+ *				proofs P
+ *   running			a request never completes
+ *
+ * Task 7 is one that never completes.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/vmguest.h>
+
+#define MAX_FDS		1024
+#define MS		1000000ULL
+
+static int device = -1;
+static struct vmguest_task_get *tasks[MAX_FDS];
+
+static int fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
+int open(const char *path, int flags, ...)
+{
+	int (*real)(const char *, int, ...) = dlsym(RTLD_NEXT, "open");
+	va_list arguments;
+	int mode;
+
+	if (strcmp(path, "/dev/vmguest")) {
+		va_start(arguments, flags);
+		mode = flags & O_CREAT ? va_arg(arguments, int) : 0;
+		va_end(arguments);
+		return real(path, flags, mode);
+	}
+	device = eventfd(0, EFD_CLOEXEC);
+	return device;
+}
+
+static int new_task(uint32_t verb, const char *name)
+{
+	struct vmguest_task_get *task = calloc(1, sizeof(*task));
+	unsigned int result, error, proofs;
+	int fd, complete;
+
+	complete = sscanf(name, "task.%u.%u.%i", &result, &error,
+			  (int *)&proofs) == 3;
+	fd = eventfd(complete, EFD_CLOEXEC);
+	if (!task || fd < 0 || fd >= MAX_FDS)
+		abort();
+	tasks[fd] = task;
+	*task = (struct vmguest_task_get) {
+		.task_id = complete ? fd : 7, .vm_id = 3, .cid = 5,
+		.verb = verb, .stage = VMGUEST_STAGE_ACCEPTED, .percent = 10,
+		.task_flags = VMGUEST_TASK_CANCELABLE,
+		.until = verb == VMGUEST_VERB_SHUTDOWN ? VMGUEST_UNTIL_GONE : 0,
+		.starter = { geteuid(), getpid() }, .start_ns = MS,
+		.stage_ns = { MS, 2 * MS, 13 * MS },
+		.guest_text = "\033[1mtext",
+	};
+	snprintf(task->vm_name, sizeof(task->vm_name), "%s", name);
+	if (!complete)
+		return fd;
+	task->task_flags = VMGUEST_TASK_COMPLETE;
+	task->result = result;
+	task->error = -(int)error;
+	task->proofs = proofs;
+	task->end_ns = 1235 * MS;
+	return fd;
+}
+
+static int request(uint32_t verb, struct vmguest_request *call)
+{
+	unsigned int error, task = 0;
+
+	if (sscanf(call->name, "errno.%u.%u", &error, &task) >= 1) {
+		call->task_id = task;
+		return fail(error);
+	}
+	call->task_fd = new_task(verb, call->name);
+	call->task_id = tasks[call->task_fd]->task_id;
+	return 0;
+}
+
+static int get_vm(struct vmguest_vm_get *vm)
+{
+	unsigned int error;
+
+	if (vm->flags & VMGUEST_VM_GET_NEXT) {
+		if (vm->vm_id)
+			return fail(ENOENT);
+		strcpy(vm->name, "web1");
+	}
+	if (sscanf(vm->name, "errno.%u", &error) == 1)
+		return fail(error);
+	vm->vm_id = 3;
+	vm->cid = 5;
+	vm->mode = 0750;
+	vm->state = VMGUEST_VM_RUNNING;
+	vm->vm_flags = VMGUEST_VM_AGENT;
+	vm->capabilities = VMGUEST_CAP_SHUTDOWN | VMGUEST_CAP_LAST_BREATH;
+	strcpy(vm->os_name, "\033]0;evil\007Debian\xc3");
+	return 0;
+}
+
+static int on_device(unsigned long call, void *argument)
+{
+	struct vmguest_get_api *api = argument;
+	struct vmguest_task_open *open_task = argument;
+
+	switch (call) {
+	case VMGUEST_GET_API:
+		api->version = VMGUEST_API_VERSION;
+		api->features = getenv("FAKE_FEATURES") ?
+			strtoull(getenv("FAKE_FEATURES"), NULL, 0) : ~0ULL;
+		return 0;
+	case VMGUEST_VM_GET:
+		return get_vm(argument);
+	case VMGUEST_SHUTDOWN:
+		return request(VMGUEST_VERB_SHUTDOWN, argument);
+	case VMGUEST_RESTART:
+		return request(VMGUEST_VERB_RESTART, argument);
+	case VMGUEST_LOGOFF:
+		return request(VMGUEST_VERB_LOGOFF, argument);
+	case VMGUEST_PING:
+		return request(VMGUEST_VERB_PING, argument);
+	case VMGUEST_TASK_OPEN:
+		if (open_task->task_id != 7)
+			return fail(ENOENT);
+		open_task->task_fd = new_task(VMGUEST_VERB_SHUTDOWN, "web1");
+		return 0;
+	}
+	return fail(ENOTTY);
+}
+
+static int on_task(int fd, unsigned long call, void *argument)
+{
+	if (call == VMGUEST_TASK_CANCEL)
+		return fail(EBUSY);
+	if (call != VMGUEST_TASK_GET)
+		return fail(ENOTTY);
+	memcpy(argument, tasks[fd], sizeof(*tasks[fd]));
+	return 0;
+}
+
+int ioctl(int fd, unsigned long call, ...)
+{
+	int (*real)(int, unsigned long, ...) = dlsym(RTLD_NEXT, "ioctl");
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, call);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	if (fd >= 0 && fd == device)
+		return on_device(call, argument);
+	if (fd >= 0 && fd < MAX_FDS && tasks[fd])
+		return on_task(fd, call, argument);
+	return real(fd, call, argument);
+}
+
+/* A number that is used again is another file. */
+int close(int fd)
+{
+	int (*real)(int) = dlsym(RTLD_NEXT, "close");
+
+	if (fd >= 0 && fd < MAX_FDS) {
+		free(tasks[fd]);
+		tasks[fd] = NULL;
+	}
+	if (fd == device)
+		device = -1;
+	return real(fd);
+}
