@@ -145,6 +145,7 @@ static void agent_welcomed(struct connection *conn,
 		memcpy(agent->state.instance, frame->welcome.instance, ID_SIZE);
 		state_save(&agent->state);
 	}
+	request_reconnected(agent);
 	if (agent->breath)
 		agent_breathe(agent);
 }

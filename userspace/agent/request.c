@@ -537,6 +537,16 @@ void request_go(struct agent *agent, __u64 id)
 	request_act(agent);
 }
 
+/*
+ * The host tells its task again, but one that was complete with the agent's
+ * word is no task any more: the question may have been lost.
+ */
+void request_reconnected(struct agent *agent)
+{
+	if (agent->request.state == REQUEST_WAITING)
+		request_say(agent, VMGUEST_WIRE_COMMIT);
+}
+
 /* After GO it is too late: what runs, runs. */
 void request_cancel(struct agent *agent, __u64 id)
 {

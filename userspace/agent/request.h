@@ -65,6 +65,7 @@ int request_init(struct agent *agent);
 void request_received(struct agent *agent, const struct vmguest_frame *frame);
 void request_go(struct agent *agent, __u64 id);
 void request_cancel(struct agent *agent, __u64 id);
+void request_reconnected(struct agent *agent);
 void request_drop(struct agent *agent);
 void request_blocker(struct agent *agent, const struct vmguest_frame *blocked);
 void request_checked(struct agent *agent, int err);

@@ -1,0 +1,859 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The agent against a scripted host, over a Unix socket: the real program with
+ * its recording backend, and the real codec. KTAP on stdout.
+ *
+ * usage: test-agent AGENT
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "protocol.h"
+
+/* Longer than anything takes, unless the agent is broken. */
+#define PATIENCE_MS	10000
+/* Long enough to see that nothing comes. */
+#define SILENCE_MS	300
+
+#define BOOT		"00112233445566778899aabbccddeeff"
+#define TASK		7
+
+static struct test {
+	const char *agent;
+	char folder[64];
+	char socket[96];
+	char record[96];
+	int listener;
+	int conn;
+	pid_t pid;
+	__u8 instance;
+	__u8 boot_id[16];
+	__u64 capabilities;
+	__u8 buf[VMGUEST_FRAME_MAX];
+	size_t len;
+	size_t consumed;
+	struct vmguest_frame frame;
+	jmp_buf failed;
+} test;
+
+__attribute__((noreturn, format(printf, 2, 3)))
+static void fail_at(int line, const char *fmt, ...)
+{
+	va_list args;
+
+	printf("# line %d: ", line);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	putchar('\n');
+	longjmp(test.failed, 1);
+}
+
+#define fail(...)	fail_at(__LINE__, __VA_ARGS__)
+#define check(cond)	do { if (!(cond)) fail("%s", #cond); } while (0)
+#define expect(type)	expect_at(__LINE__, type, TASK)
+
+static void path_of(char *path, size_t size, const char *name)
+{
+	snprintf(path, size, "%s/%s", test.folder, name);
+}
+
+static bool readable(int fd, int ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, ms) > 0;
+}
+
+static void host_send(struct vmguest_frame frame, __u64 task)
+{
+	__u8 buf[VMGUEST_FRAME_MAX];
+	int len;
+
+	frame.task_id = task;
+	len = vmguest_protocol_encode(&frame, buf, sizeof(buf));
+	check(len > 0);
+	check(send(test.conn, buf, len, MSG_NOSIGNAL) == len);
+}
+
+static void host_say(__u16 type)
+{
+	host_send((struct vmguest_frame){ .type = type }, TASK);
+}
+
+static void host_request(__u16 verb, __u32 flags, __u64 task)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REQUEST,
+		.request = { .verb = verb, .flags = flags,
+			     .deadline_ms = 60000 },
+	};
+
+	host_send(frame, task);
+}
+
+/* Return: false when the agent has closed the connection. */
+static bool host_receive(int line)
+{
+	ssize_t n;
+	int size;
+
+	memmove(test.buf, test.buf + test.consumed, test.len - test.consumed);
+	test.len -= test.consumed;
+	test.consumed = 0;
+	for (;;) {
+		size = vmguest_protocol_decode(test.buf, test.len,
+					       VMGUEST_FROM_AGENT, &test.frame);
+		if (size < 0)
+			fail_at(line, "the agent sent a malformed frame");
+		if (size)
+			break;
+		if (!readable(test.conn, PATIENCE_MS))
+			fail_at(line, "nothing comes from the agent");
+		n = recv(test.conn, test.buf + test.len,
+			 sizeof(test.buf) - test.len, 0);
+		if (n <= 0)
+			return false;
+		test.len += n;
+	}
+	test.consumed = size;
+	return true;
+}
+
+static void expect_at(int line, __u16 type, __u64 task)
+{
+	if (!host_receive(line))
+		fail_at(line, "closed instead of frame 0x%02x", type);
+	if (test.frame.type != type || test.frame.task_id != task)
+		fail_at(line, "frame 0x%02x of task %llu, not 0x%02x of %llu",
+			test.frame.type,
+			(unsigned long long)test.frame.task_id, type,
+			(unsigned long long)task);
+}
+
+static void expect_result_at(int line, __u32 code, __u32 targeted, __u32 ended)
+{
+	expect_at(line, VMGUEST_WIRE_RESULT, TASK);
+	if (test.frame.result.code != code ||
+	    test.frame.result.targeted != targeted ||
+	    test.frame.result.ended != ended)
+		fail_at(line, "result %u, %u of %u", test.frame.result.code,
+			test.frame.result.ended, test.frame.result.targeted);
+}
+#define expect_result(...)	expect_result_at(__LINE__, __VA_ARGS__)
+
+static void expect_silence_at(int line)
+{
+	if (test.len > test.consumed || readable(test.conn, SILENCE_MS))
+		fail_at(line, "the agent is not silent");
+}
+#define expect_silence()	expect_silence_at(__LINE__)
+
+static void expect_closed_at(int line)
+{
+	if (host_receive(line))
+		fail_at(line, "frame 0x%02x instead of the end",
+			test.frame.type);
+}
+#define expect_closed()	expect_closed_at(__LINE__)
+
+static void host_disconnect(void)
+{
+	if (test.conn >= 0)
+		close(test.conn);
+	test.conn = -1;
+	test.len = 0;
+	test.consumed = 0;
+}
+
+/* Take the agent's next connection, up to its HELLO. */
+static void host_accept(void)
+{
+	host_disconnect();
+	if (!readable(test.listener, PATIENCE_MS))
+		fail("the agent does not dial");
+	test.conn = accept4(test.listener, NULL, NULL, SOCK_CLOEXEC);
+	check(test.conn >= 0);
+	expect_at(__LINE__, VMGUEST_WIRE_HELLO, 0);
+	memcpy(test.boot_id, test.frame.hello.boot_id, 16);
+	test.capabilities = test.frame.hello.capabilities;
+}
+
+static void host_welcome(__u32 heartbeat_ms)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_WELCOME,
+		.welcome.heartbeat_ms = heartbeat_ms,
+	};
+
+	memset(frame.welcome.instance, test.instance, 16);
+	host_send(frame, 0);
+}
+
+static void host_open(void)
+{
+	host_accept();
+	host_welcome(0);
+}
+
+/* The lines of the record, joined by commas. */
+static const char *recorded(void)
+{
+	static char text[512];
+	ssize_t n;
+	int fd;
+
+	fd = open(test.record, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return "";
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return "";
+	text[n - 1] = '\0';
+	for (n--; n--;)
+		if (text[n] == '\n')
+			text[n] = ',';
+	return text;
+}
+
+static void expect_recorded_at(int line, const char *wanted)
+{
+	if (strcmp(recorded(), wanted))
+		fail_at(line, "done: \"%s\", not \"%s\"", recorded(), wanted);
+}
+#define expect_recorded(wanted)	expect_recorded_at(__LINE__, wanted)
+
+static void write_sessions(const char *names)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s.sessions", test.record);
+	file = fopen(path, "we");
+	check(file);
+	fputs(names, file);
+	fclose(file);
+}
+
+static void exec_agent(const char *first, const char *second)
+{
+	char backend[128], task[128];
+	const char *argv[] = {
+		test.agent, "--connect", test.socket, "--backend", backend,
+		"--task", task, "--boot-id", BOOT, "--grace", "200", first,
+		second, NULL
+	};
+	char log[128];
+	int fd;
+
+	snprintf(backend, sizeof(backend), "record:%s", test.record);
+	path_of(task, sizeof(task), "task");
+	path_of(log, sizeof(log), "log");
+	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	dup2(fd, STDERR_FILENO);
+	execv(test.agent, (char **)argv);
+	_exit(127);
+}
+
+static void start_agent_with(const char *first, const char *second)
+{
+	fflush(stdout);
+	test.pid = fork();
+	check(test.pid >= 0);
+	if (!test.pid)
+		exec_agent(first, second);
+}
+
+static void start_agent(void)
+{
+	start_agent_with("--verbose", NULL);
+}
+
+static void expect_exit_at(int line, int wanted)
+{
+	int i, status = -1;
+	pid_t pid = 0;
+
+	for (i = 0; i < PATIENCE_MS / 10 && !pid; i++) {
+		pid = waitpid(test.pid, &status, WNOHANG);
+		if (!pid)
+			poll(NULL, 0, 10);
+	}
+	if (!pid)
+		fail_at(line, "the agent does not exit");
+	test.pid = 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != wanted)
+		fail_at(line, "the agent's status is 0x%x", status);
+}
+#define expect_exit(wanted)	expect_exit_at(__LINE__, wanted)
+
+/* Up to the point where the agent waits for GO. */
+static void ask(__u16 verb, __u32 flags)
+{
+	host_request(verb, flags, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+}
+
+static void begin(void)
+{
+	start_agent();
+	host_open();
+}
+
+static void hello(void)
+{
+	start_agent();
+	host_accept();
+	check(test.boot_id[1] == 0x11);
+	check(test.frame.hello.role == VMGUEST_ROLE_AGENT);
+	check(test.capabilities & VMGUEST_CAP_LAST_BREATH);
+	check(test.frame.text[VMGUEST_HELLO_KERNEL].len);
+	check(test.frame.text[VMGUEST_HELLO_OS_NAME].len);
+}
+
+static void shutdown_by_request(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	expect_silence();
+	expect_recorded("");
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	check(test.frame.last_breath.end == VMGUEST_END_POWEROFF);
+	expect_recorded("poweroff");
+	host_say(VMGUEST_WIRE_LAST_BREATH_ACK);
+	expect_closed();
+	expect_exit(0);
+}
+
+static void last_breath_unanswered(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	expect_closed();
+	expect_exit(0);
+}
+
+static void restart_by_request(void)
+{
+	begin();
+	ask(VMGUEST_VERB_RESTART, VMGUEST_WIRE_REQ_FORCE);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	check(test.frame.last_breath.end == VMGUEST_END_REBOOT);
+	host_say(VMGUEST_WIRE_LAST_BREATH_ACK);
+	expect_closed();
+	expect_recorded("reboot force");
+	host_accept();
+	check(test.boot_id[1] != 0x11);
+}
+
+static void cancel_before_go(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_say(VMGUEST_WIRE_CANCEL);
+	expect_silence();
+	host_say(VMGUEST_WIRE_GO);
+	expect_silence();
+	expect_recorded("");
+}
+
+static void go_for_another(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_send((struct vmguest_frame){ .type = VMGUEST_WIRE_GO }, TASK + 1);
+	expect_silence();
+	expect_recorded("");
+}
+
+static void again_after_reconnect(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_open();
+	/* By itself, for a task that the host has completed already. */
+	expect(VMGUEST_WIRE_COMMIT);
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_AGAIN, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+	expect_recorded("");
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	host_say(VMGUEST_WIRE_GO);
+	host_say(VMGUEST_WIRE_LAST_BREATH_ACK);
+	expect_exit(0);
+	expect_recorded("poweroff");
+}
+
+static void committed_after_reconnect(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_accept();
+	host_welcome(0);
+	expect(VMGUEST_WIRE_COMMIT);
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_AGAIN |
+		     VMGUEST_WIRE_REQ_COMMITTED, TASK);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	host_say(VMGUEST_WIRE_LAST_BREATH_ACK);
+	expect_exit(0);
+	expect_recorded("poweroff");
+}
+
+static void committed_to_a_new_agent(void)
+{
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_AGAIN |
+		     VMGUEST_WIRE_REQ_COMMITTED, TASK);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	expect_recorded("poweroff");
+}
+
+static void breath_after_reconnect(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	host_open();
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	host_say(VMGUEST_WIRE_LAST_BREATH_ACK);
+	expect_exit(0);
+	expect_recorded("poweroff");
+}
+
+static void instance_changed(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	test.instance++;
+	host_open();
+	expect_silence();
+	host_say(VMGUEST_WIRE_GO);
+	expect_silence();
+	expect_recorded("");
+}
+
+static void superseded(void)
+{
+	write_sessions("alice\n");
+	begin();
+	ask(VMGUEST_VERB_LOGOFF, 0);
+	host_request(VMGUEST_VERB_SHUTDOWN, 0, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_ACCEPTED, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_COMMIT, TASK + 1);
+	host_say(VMGUEST_WIRE_GO);
+	expect_silence();
+	expect_recorded("");
+	host_send((struct vmguest_frame){ .type = VMGUEST_WIRE_GO }, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_LAST_BREATH, TASK + 1);
+	expect_recorded("poweroff");
+}
+
+static void becomes_a_force(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_FORCE |
+		     VMGUEST_WIRE_REQ_AGAIN, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	expect_recorded("poweroff force");
+}
+
+static void deadline(void)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REQUEST,
+		.request = { .verb = VMGUEST_VERB_SHUTDOWN,
+			     .deadline_ms = 100 },
+	};
+
+	begin();
+	host_send(frame, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+	/* Without a host the task is dropped: the agent does not ask again. */
+	host_disconnect();
+	poll(NULL, 0, SILENCE_MS);
+	host_open();
+	expect_silence();
+	expect_recorded("");
+}
+
+static void logoff(void)
+{
+	write_sessions("alice\nbob\n");
+	start_agent();
+	host_accept();
+	check(test.frame.hello.sessions == 2);
+	host_welcome(0);
+	ask(VMGUEST_VERB_LOGOFF, 0);
+	expect_recorded("");
+	host_say(VMGUEST_WIRE_GO);
+	expect_result(VMGUEST_WIRE_OK, 2, 2);
+	expect_recorded("end session alice,end session bob");
+	/* The host may not have read it. */
+	host_open();
+	host_request(VMGUEST_VERB_LOGOFF, VMGUEST_WIRE_REQ_AGAIN |
+		     VMGUEST_WIRE_REQ_COMMITTED, TASK);
+	expect_result(VMGUEST_WIRE_OK, 2, 2);
+}
+
+static void logoff_of_nobody(void)
+{
+	begin();
+	host_request(VMGUEST_VERB_LOGOFF, 0, TASK);
+	expect_result(VMGUEST_WIRE_NO_SESSIONS, 0, 0);
+}
+
+static void logoff_with_leftovers(void)
+{
+	write_sessions("alice\nstubborn\nimmortal\n");
+	begin();
+	ask(VMGUEST_VERB_LOGOFF, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_PROGRESS);
+	check(test.frame.progress.percent == 33);
+	expect(VMGUEST_WIRE_PROGRESS);
+	check(test.frame.progress.percent == 66);
+	expect_result(VMGUEST_WIRE_FAILED, 3, 2);
+	check(test.frame.result.left == 1);
+}
+
+static void scope_unsupported(void)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REQUEST,
+		.request = { .verb = VMGUEST_VERB_LOGOFF,
+			     .scope = VMGUEST_SCOPE_UID },
+	};
+
+	begin();
+	host_send(frame, TASK);
+	expect_result(VMGUEST_WIRE_UNSUPPORTED, 0, 0);
+}
+
+static void going_down_already(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	host_request(VMGUEST_VERB_RESTART, 0, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_RESULT, TASK + 1);
+	check(test.frame.result.code == VMGUEST_WIRE_GOING_DOWN);
+}
+
+static void ping(void)
+{
+	begin();
+	host_say(VMGUEST_WIRE_PING);
+	expect(VMGUEST_WIRE_PONG);
+	host_send((struct vmguest_frame){ .type = VMGUEST_WIRE_PING }, 0);
+	expect_at(__LINE__, VMGUEST_WIRE_PONG, 0);
+}
+
+static void heartbeat(void)
+{
+	start_agent();
+	host_accept();
+	host_welcome(100);
+	expect_at(__LINE__, VMGUEST_WIRE_PONG, 0);
+	expect_at(__LINE__, VMGUEST_WIRE_PONG, 0);
+}
+
+static void garbage(void)
+{
+	static const char junk[] = "GET / HTTP/1.1\r\nHost: guest\r\n\r\n";
+
+	begin();
+	check(send(test.conn, junk, sizeof(junk), 0) == sizeof(junk));
+	expect_closed();
+	host_open();
+	host_say(VMGUEST_WIRE_PING);
+	expect(VMGUEST_WIRE_PONG);
+}
+
+static void frame_out_of_place(void)
+{
+	start_agent();
+	host_accept();
+	host_request(VMGUEST_VERB_SHUTDOWN, 0, TASK);
+	expect_closed();
+	host_open();
+	host_welcome(0);
+	expect_closed();
+	expect_recorded("");
+}
+
+static void frames_in_pieces(void)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_PING,
+		.task_id = TASK,
+	};
+	__u8 buf[VMGUEST_FRAME_MAX];
+	int i, len;
+
+	begin();
+	len = vmguest_protocol_encode(&frame, buf, sizeof(buf));
+	for (i = 0; i < len; i++) {
+		check(send(test.conn, buf + i, 1, MSG_NOSIGNAL) == 1);
+		poll(NULL, 0, 2);
+	}
+	expect(VMGUEST_WIRE_PONG);
+	/* And many at once. */
+	for (i = 0; i < 200; i++)
+		host_say(VMGUEST_WIRE_PING);
+	for (i = 0; i < 200; i++)
+		expect(VMGUEST_WIRE_PONG);
+}
+
+static void host_does_not_read(void)
+{
+	__u8 buf[VMGUEST_FRAME_MAX];
+	struct vmguest_frame frame = { .type = VMGUEST_WIRE_PING };
+	int len, i;
+
+	begin();
+	len = vmguest_protocol_encode(&frame, buf, sizeof(buf));
+	for (i = 0; i < 200000; i++)
+		if (send(test.conn, buf, len, MSG_NOSIGNAL) != len)
+			break;
+	check(i < 200000);
+	host_open();
+}
+
+static void rejected(void)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REJECT,
+		.reject.code = VMGUEST_REJECT_UNREGISTERED,
+	};
+
+	start_agent();
+	host_accept();
+	host_send(frame, 0);
+	expect_closed();
+	host_open();
+	host_say(VMGUEST_WIRE_PING);
+	expect(VMGUEST_WIRE_PONG);
+}
+
+static void goodbye(void)
+{
+	begin();
+	host_say(VMGUEST_WIRE_PING);
+	expect(VMGUEST_WIRE_PONG);
+	kill(test.pid, SIGTERM);
+	expect_at(__LINE__, VMGUEST_WIRE_GOODBYE, 0);
+	expect_closed();
+	expect_exit(0);
+}
+
+static void goodbye_before_go(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	kill(test.pid, SIGTERM);
+	expect_at(__LINE__, VMGUEST_WIRE_GOODBYE, 0);
+	expect_exit(0);
+	expect_recorded("");
+}
+
+static void instance_outlives_the_agent(void)
+{
+	goodbye();
+	start_agent();
+	host_accept();
+	check(test.frame.hello.instance[0] == test.instance);
+}
+
+/* As systemd's shutdown hook: after an agent that was killed on the way. */
+static void hook(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	kill(test.pid, SIGKILL);
+	waitpid(test.pid, NULL, 0);
+
+	start_agent_with("--last-breath", "poweroff");
+	host_accept();
+	check(test.frame.hello.role == VMGUEST_ROLE_LAST_BREATH);
+	host_welcome(0);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	check(test.frame.last_breath.end == VMGUEST_END_POWEROFF);
+	host_say(VMGUEST_WIRE_LAST_BREATH_ACK);
+	expect_exit(0);
+}
+
+static void hook_of_another_instance(void)
+{
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	kill(test.pid, SIGKILL);
+	waitpid(test.pid, NULL, 0);
+
+	test.instance++;
+	start_agent_with("--last-breath", "poweroff");
+	host_open();
+	expect_at(__LINE__, VMGUEST_WIRE_LAST_BREATH, 0);
+	/* Unanswered: it gives up by itself. */
+	expect_exit(0);
+}
+
+#define TEST(name)	{ #name, name }
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	TEST(hello),
+	TEST(shutdown_by_request),
+	TEST(last_breath_unanswered),
+	TEST(restart_by_request),
+	TEST(cancel_before_go),
+	TEST(go_for_another),
+	TEST(again_after_reconnect),
+	TEST(committed_after_reconnect),
+	TEST(committed_to_a_new_agent),
+	TEST(breath_after_reconnect),
+	TEST(instance_changed),
+	TEST(superseded),
+	TEST(becomes_a_force),
+	TEST(deadline),
+	TEST(logoff),
+	TEST(logoff_of_nobody),
+	TEST(logoff_with_leftovers),
+	TEST(scope_unsupported),
+	TEST(going_down_already),
+	TEST(ping),
+	TEST(heartbeat),
+	TEST(garbage),
+	TEST(frame_out_of_place),
+	TEST(frames_in_pieces),
+	TEST(host_does_not_read),
+	TEST(rejected),
+	TEST(goodbye),
+	TEST(goodbye_before_go),
+	TEST(instance_outlives_the_agent),
+	TEST(hook),
+	TEST(hook_of_another_instance),
+};
+
+static void set_up(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	strcpy(test.folder, "/tmp/vmguest-agent-test-XXXXXX");
+	check(mkdtemp(test.folder));
+	path_of(test.socket, sizeof(test.socket), "socket");
+	path_of(test.record, sizeof(test.record), "record");
+	strcpy(address.sun_path, test.socket);
+	test.instance = 1;
+	test.pid = 0;
+	test.conn = -1;
+	test.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	check(test.listener >= 0);
+	check(!bind(test.listener, (struct sockaddr *)&address,
+		    sizeof(address)));
+	check(!listen(test.listener, 8));
+}
+
+static void show_log(void)
+{
+	char path[128], line[512];
+	FILE *file;
+
+	path_of(path, sizeof(path), "log");
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file))
+		printf("# agent: %s", line);
+	fclose(file);
+}
+
+static void tear_down(void)
+{
+	static const char * const names[] = {
+		"socket", "record", "record.sessions", "task", "log"
+	};
+	char path[128];
+	size_t i;
+
+	host_disconnect();
+	close(test.listener);
+	if (test.pid > 0) {
+		kill(test.pid, SIGKILL);
+		waitpid(test.pid, NULL, 0);
+	}
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		path_of(path, sizeof(path), names[i]);
+		unlink(path);
+	}
+	rmdir(test.folder);
+}
+
+static bool run(void (*body)(void))
+{
+	if (setjmp(test.failed)) {
+		show_log();
+		tear_down();
+		return false;
+	}
+	set_up();
+	body();
+	tear_down();
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	size_t i, count = sizeof(tests) / sizeof(tests[0]);
+	int failures = 0;
+
+	if (argc != 2) {
+		fputs("usage: test-agent AGENT\n", stderr);
+		return 2;
+	}
+	test.agent = argv[1];
+	printf("TAP version 13\n1..%zu\n", count);
+	for (i = 0; i < count; i++) {
+		if (run(tests[i].run)) {
+			printf("ok %zu %s\n", i + 1, tests[i].name);
+			continue;
+		}
+		printf("not ok %zu %s\n", i + 1, tests[i].name);
+		failures++;
+	}
+	printf("# Totals: pass:%zu fail:%d xfail:0 xpass:0 skip:0 error:0\n",
+	       count - failures, failures);
+	return failures ? 1 : 0;
+}
