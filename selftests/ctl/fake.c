@@ -7,7 +7,9 @@
  *   task.R.E.P			a request completes with result R, errno E and
  *				proofs P
  *   running			a request never completes
+ *   taken			cannot be registered, and lives
  *
+ * The CIDs 3 and 4 are taken; a VM that is asked for by another one is not there.
  * Task 7 is one that never completes.
  */
 #include <dlfcn.h>
@@ -107,6 +109,8 @@ static int get_vm(struct vmguest_vm_get *vm)
 	}
 	if (sscanf(vm->name, "errno.%u", &error) == 1)
 		return fail(error);
+	if (vm->cid > 4 || !strcmp(vm->name, "vm"))
+		return fail(ENOENT);
 	vm->vm_id = 3;
 	vm->cid = 5;
 	vm->mode = 0750;
@@ -114,6 +118,18 @@ static int get_vm(struct vmguest_vm_get *vm)
 	vm->vm_flags = VMGUEST_VM_AGENT;
 	vm->capabilities = VMGUEST_CAP_SHUTDOWN | VMGUEST_CAP_LAST_BREATH;
 	strcpy(vm->os_name, "\033]0;evil\007Debian\xc3");
+	return 0;
+}
+
+static int register_vm(struct vmguest_vm_register *vm)
+{
+	unsigned int error;
+
+	if (sscanf(vm->name, "errno.%u", &error) == 1)
+		return fail(error);
+	if (vm->cid < 5 || !strcmp(vm->name, "taken"))
+		return fail(EEXIST);
+	vm->vm_id = 3;
 	return 0;
 }
 
@@ -127,6 +143,10 @@ static int on_device(unsigned long call, void *argument)
 		api->version = VMGUEST_API_VERSION;
 		api->features = getenv("FAKE_FEATURES") ?
 			strtoull(getenv("FAKE_FEATURES"), NULL, 0) : ~0ULL;
+		return 0;
+	case VMGUEST_VM_REGISTER:
+		return register_vm(argument);
+	case VMGUEST_VM_UNREGISTER:
 		return 0;
 	case VMGUEST_VM_GET:
 		return get_vm(argument);
