@@ -89,6 +89,8 @@ struct vmguest_registration {
 
 /**
  * VMGUEST_REGISTRATION() - Initialise a struct vmguest_registration
+ * @name_: Its name.
+ * @cid_: Its CID.
  *
  * The owner is uid 0 and gid 0 until set otherwise.
  */
@@ -96,6 +98,8 @@ struct vmguest_registration {
 	.size = sizeof(struct vmguest_registration),		\
 	.cid = (cid_),						\
 	.name = (name_),					\
+	.uid = 0,						\
+	.gid = 0,						\
 	.mode = VMGUEST_DEFAULT_MODE,				\
 	.lifeline_fd = -1,					\
 }
@@ -205,36 +209,60 @@ int vmguest_request(int fd, enum vmguest_verb verb,
 		    const struct vmguest_options *options, uint64_t *task_id);
 
 /**
- * vmguest_shutdown() - Shut a guest down; see vmguest_request()
+ * vmguest_shutdown() - Shut a guest down
+ * @fd: A client.
+ * @vm: Whom.
+ * @options: How, or NULL for the defaults.
+ * @task_id: Out, as with vmguest_request(); may be NULL.
  *
  * Mirrors IVMGuestOS::Shutdown(isForced, task). The task is complete when the
  * VM is gone.
+ *
+ * Return: see vmguest_request().
  */
 int vmguest_shutdown(int fd, const struct vmguest_vm_ref *vm,
 		     const struct vmguest_options *options, uint64_t *task_id);
 
 /**
- * vmguest_restart() - Restart a guest; see vmguest_request()
+ * vmguest_restart() - Restart a guest
+ * @fd: A client.
+ * @vm: Whom.
+ * @options: How, or NULL for the defaults.
+ * @task_id: Out, as with vmguest_request(); may be NULL.
  *
  * Mirrors IVMGuestOS::Restart(isForced, task). The task is complete when the
  * guest is back with another boot id.
+ *
+ * Return: see vmguest_request().
  */
 int vmguest_restart(int fd, const struct vmguest_vm_ref *vm,
 		    const struct vmguest_options *options, uint64_t *task_id);
 
 /**
- * vmguest_logoff() - Log the users of a guest off; see vmguest_request()
+ * vmguest_logoff() - Log the users of a guest off
+ * @fd: A client.
+ * @vm: Whom.
+ * @options: How, or NULL for the defaults.
+ * @task_id: Out, as with vmguest_request(); may be NULL.
  *
  * Mirrors IVMGuestOS::Logoff(task). The task is complete when every targeted
  * session has ended.
+ *
+ * Return: see vmguest_request().
  */
 int vmguest_logoff(int fd, const struct vmguest_vm_ref *vm,
 		   const struct vmguest_options *options, uint64_t *task_id);
 
 /**
- * vmguest_ping() - Ask a guest's agent for an answer; see vmguest_request()
+ * vmguest_ping() - Ask a guest's agent for an answer
+ * @fd: A client.
+ * @vm: Whom.
+ * @options: How, or NULL for the defaults.
+ * @task_id: Out, as with vmguest_request(); may be NULL.
  *
  * Stands in for IVMGuestOS::IsHeartbeating.
+ *
+ * Return: see vmguest_request().
  */
 int vmguest_ping(int fd, const struct vmguest_vm_ref *vm,
 		 const struct vmguest_options *options, uint64_t *task_id);
