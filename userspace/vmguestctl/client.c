@@ -9,13 +9,13 @@ static const char *why(int error)
 {
 	switch (-error) {
 	case ENOENT:
-		return "/dev/vmguest is missing: the module is not loaded; load it with 'modprobe vmguest'";
+		return "/dev/vmguest is missing: load the module with 'modprobe vmguest'";
 	case ENODEV:
 	case ENXIO:
 		return "/dev/vmguest has no module behind it: load it with 'modprobe vmguest'";
 	case EACCES:
 	case EPERM:
-		return "/dev/vmguest may not be opened: check its mode (0666) and the rules of this container or unit";
+		return "/dev/vmguest may not be opened: its mode, this container or this unit forbids it";
 	default:
 		return "/dev/vmguest cannot be opened";
 	}

@@ -61,24 +61,30 @@ static void add_codes(enum vmguest_layer layer, enum vmguest_verb verb,
 /* Why it may be so, and what helps. */
 static const char *advice(const struct call_error *error)
 {
-	if (error->words)
-		return NULL;
-	switch (-error->error) {
-	case EACCES:
-		return geteuid() ? "callers other than root are not told which VMs and tasks exist" : NULL;
-	case ENOTCONN:
-		return "it is not installed, does not run, or the guest is still booting; --queue waits for it";
-	case EOPNOTSUPP:
-		return error->verb ? "its administrator may have turned the verb off, or the module is older than this program" : NULL;
-	case EBUSY:
-		return error->layer == VMGUEST_LAYER_CANCEL ? "the guest will end" :
-			error->verb ? "wait for it, cancel it, or use --force" :
-			"wait for its request, or use --abort";
-	case EPERM:
-		return "registering VMs takes CAP_SYS_ADMIN";
-	default:
-		return NULL;
-	}
+	const bool call = error->layer == VMGUEST_LAYER_CALL;
+	const bool verb = call && error->verb;
+	const struct {
+		bool here;
+		int error;
+		const char *words;
+	} table[] = {
+		{ geteuid() && call, EACCES,
+		  "callers other than root are not told which VMs and tasks exist" },
+		{ verb, ENOTCONN,
+		  "not installed, not running, or the guest is still booting; --queue waits" },
+		{ verb, EOPNOTSUPP,
+		  "it is too old for this, or has this turned off" },
+		{ verb, EBUSY, "wait for it, cancel it, or use --force" },
+		{ call, EBUSY, "wait for its request, or use --abort" },
+		{ true, EBUSY, "the guest will end" },
+		{ true, EPERM, "registering VMs takes CAP_SYS_ADMIN" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(table) && !error->words; i++)
+		if (table[i].here && table[i].error == -error->error)
+			return table[i].words;
+	return NULL;
 }
 
 static const char *words_of(const struct call_error *error)
