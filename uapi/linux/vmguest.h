@@ -387,8 +387,9 @@ enum vmguest_scope {
  * @vm_id: In, id of the VM, or 0 when another member names it.
  * @cid: In, CID of the VM, or 0.
  * @until: In, enum vmguest_until; out, what a joined task waits for.
- * @deadline_ms: In, deadline in elapsed milliseconds from now, suspend
- *	included; 0 for the module parameter deadline_ms. Out, of a joined task.
+ * @deadline_ms: In, deadline in milliseconds of CLOCK_MONOTONIC from now (time
+ *	that the host sleeps does not count); 0 for the module parameter
+ *	deadline_ms. Out, of a joined task.
  * @force_after_ms: In, the kernel turns the request into a FORCE this many
  *	milliseconds from now; 0 never. SHUTDOWN, RESTART and LOGOFF without FORCE.
  * @delay_ms: In, announce the request to the guest's users this long before.
@@ -615,10 +616,10 @@ struct vmguest_actor {
  * @ended: Out, those that ended.
  * @left: Out, those that are left.
  * @superseded_by: Out, id of the stronger task, or 0.
- * @start_ns: Out, CLOCK_BOOTTIME of the call, in nanoseconds.
- * @stage_ns: Out, for each stage the CLOCK_BOOTTIME at which it was reached, 0
+ * @start_ns: Out, CLOCK_MONOTONIC of the call, in nanoseconds.
+ * @stage_ns: Out, for each stage the CLOCK_MONOTONIC at which it was reached, 0
  *	for one that was skipped.
- * @end_ns: Out, CLOCK_BOOTTIME of the completion, 0 before.
+ * @end_ns: Out, CLOCK_MONOTONIC of the completion, 0 before.
  * @starter: Out, who asked.
  * @canceller: Out, who cancelled; pid 0 for nobody.
  * @joiner: Out, the first ones who joined.
