@@ -1,0 +1,566 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Channels: one accepted connection each; bytes in, bytes out, and their end.
+ */
+#include <linux/module.h>
+#include <linux/net.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <linux/vm_sockets.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+
+#include "channel.h"
+#include "listener.h"
+#include "main.h"
+#include "task.h"
+#include "vm.h"
+
+/* How long a connection may stay without HELLO. */
+#define CHANNEL_HELLO_MS	10000
+
+/* Frames that one run of the work handles before others get their turn. */
+#define CHANNEL_FRAMES_PER_RUN	32
+
+/* Bytes that are still read from a channel that is to be closed. */
+#define CHANNEL_DRAIN_BYTES	(1 << 20)
+
+enum channel_event {
+	CHANNEL_CLOSE,		/* read what is there, then tear down */
+};
+
+static LIST_HEAD(channels);
+static DEFINE_MUTEX(channels_lock);	/* protects channels */
+
+static void channel_release(struct kref *ref)
+{
+	struct vmguest_channel *channel =
+		container_of(ref, struct vmguest_channel, ref);
+
+	if (channel->vm)
+		vmguest_vm_put(channel->vm);
+	kfree(channel);
+}
+
+void vmguest_channel_get(struct vmguest_channel *channel)
+{
+	kref_get(&channel->ref);
+}
+
+void vmguest_channel_put(struct vmguest_channel *channel)
+{
+	kref_put(&channel->ref, channel_release);
+}
+
+/* Any context. The caller has a reference or is a hooked callback. */
+void vmguest_channel_kick(struct vmguest_channel *channel)
+{
+	vmguest_channel_get(channel);
+	if (!queue_work(vmguest_wq, &channel->work))
+		vmguest_channel_put(channel);
+}
+
+void vmguest_channel_close(struct vmguest_channel *channel)
+{
+	set_bit(CHANNEL_CLOSE, &channel->events);
+	vmguest_channel_kick(channel);
+}
+
+/* The pending timer owns a reference. */
+void vmguest_channel_set_timer(struct vmguest_channel *channel, unsigned int ms)
+{
+	vmguest_channel_get(channel);
+	if (mod_delayed_work(vmguest_wq, &channel->timer, msecs_to_jiffies(ms)))
+		vmguest_channel_put(channel);
+}
+
+static void channel_stop_timer(struct vmguest_channel *channel)
+{
+	if (cancel_delayed_work(&channel->timer))
+		vmguest_channel_put(channel);
+}
+
+static void channel_timer(struct work_struct *work)
+{
+	struct vmguest_channel *channel =
+		container_of(to_delayed_work(work), struct vmguest_channel,
+			     timer);
+
+	vmguest_vm_candidate_timeout(channel);
+	vmguest_channel_put(channel);
+}
+
+/*
+ * The socket's callbacks. The transport calls them with its own locks held,
+ * some from atomic context: they only queue the work. sk_callback_lock makes
+ * them see either a hooked channel or none.
+ */
+static void channel_event(struct sock *sk)
+{
+	struct vmguest_channel *channel;
+
+	read_lock_bh(&sk->sk_callback_lock);
+	channel = sk->sk_user_data;
+	if (channel)
+		vmguest_channel_kick(channel);
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
+#define CHANNEL_CALLBACK(event)						\
+static void channel_on_##event(struct sock *sk)				\
+{									\
+	struct vmguest_channel *channel;				\
+	void (*original)(struct sock *sk) = NULL;			\
+									\
+	read_lock_bh(&sk->sk_callback_lock);				\
+	channel = sk->sk_user_data;					\
+	if (channel)							\
+		original = channel->event;				\
+	read_unlock_bh(&sk->sk_callback_lock);				\
+	if (original)							\
+		original(sk);						\
+	channel_event(sk);						\
+}
+
+CHANNEL_CALLBACK(data_ready)
+CHANNEL_CALLBACK(state_change)
+CHANNEL_CALLBACK(write_space)
+CHANNEL_CALLBACK(error_report)
+
+static void channel_hook(struct vmguest_channel *channel)
+{
+	struct sock *sk = channel->sock->sk;
+
+	lock_sock(sk);
+	write_lock_bh(&sk->sk_callback_lock);
+	channel->data_ready = sk->sk_data_ready;
+	channel->state_change = sk->sk_state_change;
+	channel->write_space = sk->sk_write_space;
+	channel->error_report = sk->sk_error_report;
+	sk->sk_user_data = channel;
+	sk->sk_data_ready = channel_on_data_ready;
+	sk->sk_state_change = channel_on_state_change;
+	sk->sk_write_space = channel_on_write_space;
+	sk->sk_error_report = channel_on_error_report;
+	write_unlock_bh(&sk->sk_callback_lock);
+	release_sock(sk);
+}
+
+static void channel_unhook(struct vmguest_channel *channel)
+{
+	struct sock *sk = channel->sock->sk;
+
+	lock_sock(sk);
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_user_data = NULL;
+	sk->sk_data_ready = channel->data_ready;
+	sk->sk_state_change = channel->state_change;
+	sk->sk_write_space = channel->write_space;
+	sk->sk_error_report = channel->error_report;
+	write_unlock_bh(&sk->sk_callback_lock);
+	release_sock(sk);
+}
+
+static void channel_met(struct vmguest_channel *channel)
+{
+	if (!channel->counted)
+		return;
+	channel->counted = false;
+	vmguest_listener_hello(channel->cid);
+}
+
+static int channel_handle_hello(struct vmguest_channel *channel,
+				const struct vmguest_frame *frame)
+{
+	if (frame->type != VMGUEST_WIRE_HELLO)
+		return -EPROTO;
+	channel_stop_timer(channel);
+	channel_met(channel);
+	return vmguest_vm_attach(channel, frame);
+}
+
+/* What each phase lets a guest say. */
+static bool channel_expects(const struct vmguest_channel *channel,
+			    const struct vmguest_frame *frame)
+{
+	switch (channel->phase) {
+	case VMGUEST_CHANNEL_ACTIVE:
+		return frame->type != VMGUEST_WIRE_HELLO;
+	case VMGUEST_CHANNEL_HOOK:
+		return frame->type == VMGUEST_WIRE_LAST_BREATH;
+	default:
+		return false;
+	}
+}
+
+static int channel_handle_frame(struct vmguest_channel *channel,
+				const struct vmguest_frame *frame)
+{
+	struct vmguest_vm *vm = channel->vm;
+	int err = -EPROTO;
+
+	if (!vm)
+		return channel_handle_hello(channel, frame);
+
+	spin_lock(&vm->lock);
+	vm->frames_in++;
+	if (!channel_expects(channel, frame))
+		goto unlock;
+	if (frame->type == VMGUEST_WIRE_GOODBYE) {
+		err = -ESHUTDOWN;
+		goto unlock;
+	}
+	if (frame->type == VMGUEST_WIRE_PONG && !frame->task_id) {
+		vmguest_vm_alive(vm, channel);
+		err = 0;
+		goto unlock;
+	}
+	/* A channel that was replaced has lost its say. */
+	if (channel->phase == VMGUEST_CHANNEL_ACTIVE && vm->channel != channel) {
+		err = 0;
+		goto unlock;
+	}
+	err = vmguest_task_handle(vm, frame);
+	if (!err && frame->type == VMGUEST_WIRE_LAST_BREATH) {
+		channel->sends.ack = true;
+		channel->sends.ack_id = frame->task_id;
+	}
+unlock:
+	spin_unlock(&vm->lock);
+	return err;
+}
+
+/* Decodes what @rx holds. Return: frames handled, or why the channel ends. */
+static int channel_decode(struct vmguest_channel *channel)
+{
+	struct vmguest_frame frame;
+	u32 used = 0;
+	int frames = 0;
+	int ret;
+
+	for (;;) {
+		ret = vmguest_protocol_decode(channel->rx + used,
+					      channel->rx_len - used,
+					      VMGUEST_FROM_AGENT, &frame);
+		if (ret <= 0)
+			break;
+		used += ret;
+		ret = channel_handle_frame(channel, &frame);
+		if (ret)
+			break;
+		frames++;
+	}
+	channel->rx_len -= used;
+	memmove(channel->rx, channel->rx + used, channel->rx_len);
+	return ret < 0 ? ret : frames;
+}
+
+static int channel_read(struct vmguest_channel *channel)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct kvec vec = {
+		.iov_base = channel->rx + channel->rx_len,
+		.iov_len = sizeof(channel->rx) - channel->rx_len,
+	};
+
+	return kernel_recvmsg(channel->sock, &msg, &vec, 1, vec.iov_len,
+			      MSG_DONTWAIT);
+}
+
+/*
+ * Return: 0 when there is no more, -EAGAIN when others should have their turn
+ * first, else why the channel ends; -ENOLINK is an orderly end.
+ */
+static int channel_receive(struct vmguest_channel *channel, bool closing)
+{
+	int frames = 0;
+	int bytes = 0;
+	int ret;
+
+	while (closing ? bytes < CHANNEL_DRAIN_BYTES :
+			 frames < CHANNEL_FRAMES_PER_RUN) {
+		ret = channel_read(channel);
+		if (ret == -EAGAIN)
+			return 0;
+		if (ret <= 0)
+			return ret ?: -ENOLINK;
+		bytes += ret;
+		channel->rx_len += ret;
+		ret = channel_decode(channel);
+		if (ret < 0)
+			return ret;
+		frames += ret;
+	}
+	return -EAGAIN;
+}
+
+static void channel_next_task_frame(struct vmguest_channel *channel,
+				    struct vmguest_frame *frame)
+{
+	struct vmguest_vm *vm = channel->vm;
+	struct vmguest_task *task;
+
+	if (vm->channel != channel || list_empty(&vm->sends))
+		return;
+	task = list_first_entry(&vm->sends, struct vmguest_task, send_node);
+	vmguest_task_get(task);
+	channel->tx_task = task;
+	vmguest_task_build_frame(task, frame);
+}
+
+/* Leaves frame->type 0 when there is nothing to send. */
+static void channel_next_frame(struct vmguest_channel *channel,
+			       struct vmguest_frame *frame)
+{
+	struct vmguest_channel_sends *sends = &channel->sends;
+
+	memset(frame, 0, sizeof(*frame));
+	if (sends->reject) {
+		frame->type = VMGUEST_WIRE_REJECT;
+		frame->reject.code = sends->reject;
+		channel->tx_last = true;
+	} else if (sends->welcome) {
+		frame->type = VMGUEST_WIRE_WELCOME;
+		memcpy(frame->welcome.instance, vmguest_instance,
+		       sizeof(frame->welcome.instance));
+		sends->welcome = false;
+	} else if (sends->ack) {
+		frame->type = VMGUEST_WIRE_LAST_BREATH_ACK;
+		frame->task_id = sends->ack_id;
+		sends->ack = false;
+	} else if (sends->check) {
+		frame->type = VMGUEST_WIRE_PING;
+		sends->check = false;
+	} else if (sends->cancel_id) {
+		frame->type = VMGUEST_WIRE_CANCEL;
+		frame->task_id = sends->cancel_id;
+		sends->cancel_id = 0;
+	} else if (sends->go_id) {
+		frame->type = VMGUEST_WIRE_GO;
+		frame->task_id = sends->go_id;
+		sends->go_id = 0;
+	} else {
+		channel_next_task_frame(channel, frame);
+	}
+}
+
+static bool channel_fill_tx(struct vmguest_channel *channel)
+{
+	struct vmguest_vm *vm = channel->vm;
+	struct vmguest_frame frame;
+	int len = 0;
+
+	if (!vm)
+		return false;
+	spin_lock(&vm->lock);
+	channel_next_frame(channel, &frame);
+	if (frame.type)
+		len = vmguest_protocol_encode(&frame, channel->tx,
+					      sizeof(channel->tx));
+	spin_unlock(&vm->lock);
+	if (WARN_ON_ONCE(len < 0))
+		len = 0;
+	channel->tx_len = len;
+	channel->tx_sent = 0;
+	return len;
+}
+
+static void channel_tx_done(struct vmguest_channel *channel)
+{
+	struct vmguest_vm *vm = channel->vm;
+	struct vmguest_task *task = channel->tx_task;
+
+	spin_lock(&vm->lock);
+	vm->frames_out++;
+	if (task)
+		vmguest_task_sent(task);
+	spin_unlock(&vm->lock);
+	channel->tx_task = NULL;
+	channel->tx_len = 0;
+	if (task)
+		vmguest_task_put(task);
+}
+
+static int channel_write(struct vmguest_channel *channel)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
+	struct kvec vec = {
+		.iov_base = channel->tx + channel->tx_sent,
+		.iov_len = channel->tx_len - channel->tx_sent,
+	};
+
+	return kernel_sendmsg(channel->sock, &msg, &vec, 1, vec.iov_len);
+}
+
+/* Return: 0 when all is sent or the socket is full, else why the channel ends. */
+static int channel_send(struct vmguest_channel *channel)
+{
+	int ret;
+
+	while (channel->tx_len || channel_fill_tx(channel)) {
+		ret = channel_write(channel);
+		if (ret == -EAGAIN)
+			return channel->tx_last ? -ESHUTDOWN : 0;
+		if (ret < 0)
+			return ret;
+		channel->tx_sent += ret;
+		if (channel->tx_sent < channel->tx_len)
+			continue;
+		channel_tx_done(channel);
+		if (channel->tx_last)
+			return -ESHUTDOWN;
+	}
+	return 0;
+}
+
+/* The last run of the work that touches the socket. */
+static void channel_teardown(struct vmguest_channel *channel, int reason)
+{
+	channel_unhook(channel);
+	channel_stop_timer(channel);
+	kernel_sock_shutdown(channel->sock, SHUT_RDWR);
+	sock_release(channel->sock);
+	channel->sock = NULL;
+
+	channel_met(channel);
+	if (channel->tx_task)
+		vmguest_task_put(channel->tx_task);
+	channel->tx_task = NULL;
+	if (channel->vm)
+		vmguest_vm_detach(channel, reason);
+
+	mutex_lock(&channels_lock);
+	list_del(&channel->node);
+	mutex_unlock(&channels_lock);
+	vmguest_channel_put(channel);
+}
+
+static void channel_work(struct work_struct *work)
+{
+	struct vmguest_channel *channel =
+		container_of(work, struct vmguest_channel, work);
+	bool closing = test_bit(CHANNEL_CLOSE, &channel->events);
+	int received, sent;
+
+	if (!channel->sock)
+		goto put;
+
+	received = channel_receive(channel, closing);
+	if (!received || received == -EAGAIN) {
+		sent = channel_send(channel);
+		if (sent)
+			received = sent;
+	}
+	if (closing && (!received || received == -EAGAIN))
+		received = -ESHUTDOWN;
+	if (received == -EAGAIN)
+		vmguest_channel_kick(channel);
+	else if (received)
+		channel_teardown(channel, received);
+put:
+	vmguest_channel_put(channel);
+}
+
+/**
+ * vmguest_channel_create - Take a connection into service
+ * @sock: The connection; the channel's on success, the caller's otherwise.
+ * @cid: The peer's CID.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vmguest_channel_create(struct socket *sock, u32 cid)
+{
+	struct vmguest_channel *channel;
+
+	channel = kzalloc(sizeof(*channel), GFP_KERNEL_ACCOUNT);
+	if (!channel)
+		return -ENOMEM;
+	kref_init(&channel->ref);
+	INIT_WORK(&channel->work, channel_work);
+	INIT_DELAYED_WORK(&channel->timer, channel_timer);
+	INIT_LIST_HEAD(&channel->vm_node);
+	channel->cid = cid;
+	channel->sock = sock;
+	channel->counted = true;
+
+	mutex_lock(&channels_lock);
+	list_add_tail(&channel->node, &channels);
+	mutex_unlock(&channels_lock);
+
+	vmguest_channel_get(channel);
+	channel_hook(channel);
+	vmguest_channel_set_timer(channel, CHANNEL_HELLO_MS);
+	/* What came before the hook raised no event. */
+	vmguest_channel_kick(channel);
+	vmguest_channel_put(channel);
+	return 0;
+}
+
+void vmguest_channel_send_check(struct vmguest_channel *channel)
+{
+	lockdep_assert_held(&channel->vm->lock);
+	channel->sends.check = true;
+	vmguest_channel_kick(channel);
+}
+
+void vmguest_channel_send_cancel(struct vmguest_channel *channel, u64 task_id)
+{
+	lockdep_assert_held(&channel->vm->lock);
+	channel->sends.cancel_id = task_id;
+	if (channel->sends.go_id == task_id)
+		channel->sends.go_id = 0;
+	vmguest_channel_kick(channel);
+}
+
+void vmguest_channel_send_go(struct vmguest_channel *channel, u64 task_id)
+{
+	lockdep_assert_held(&channel->vm->lock);
+	channel->sends.go_id = task_id;
+	vmguest_channel_kick(channel);
+}
+
+void vmguest_channel_reject(struct vmguest_channel *channel, u32 code)
+{
+	lockdep_assert_held(&channel->vm->lock);
+	channel->sends.reject = code;
+	vmguest_channel_kick(channel);
+}
+
+/**
+ * vmguest_cid_is_absent - Whether no VM on this host has a CID
+ * @cid: The CID.
+ *
+ * The transport refuses a connection to a CID that it does not know before it
+ * waits for anything. May sleep for memory, never for a guest.
+ *
+ * Return: true when the transport says ENODEV.
+ */
+bool vmguest_cid_is_absent(u32 cid)
+{
+	struct sockaddr_vm addr = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = cid,
+		.svm_port = vmguest_listener_port(),
+	};
+	struct socket *sock;
+	int err;
+
+	if (sock_create_kern(&init_net, AF_VSOCK, SOCK_STREAM, 0, &sock))
+		return false;
+	err = kernel_connect(sock, (void *)&addr, sizeof(addr), O_NONBLOCK);
+	sock_release(sock);
+	return err == -ENODEV;
+}
+
+/* No channel is created any more: ends those that are there. */
+void vmguest_channel_uninit(void)
+{
+	struct vmguest_channel *channel;
+
+	mutex_lock(&channels_lock);
+	list_for_each_entry(channel, &channels, node)
+		vmguest_channel_close(channel);
+	mutex_unlock(&channels_lock);
+	flush_workqueue(vmguest_wq);
+	WARN_ON(!list_empty(&channels));
+}
