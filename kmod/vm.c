@@ -1,0 +1,983 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * VMs: the registry, who may do what, and which connection is the agent's.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/ctype.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+#include <linux/xarray.h>
+
+#include "channel.h"
+#include "lifeline.h"
+#include "listener.h"
+#include "main.h"
+#include "task.h"
+#include "vm.h"
+
+/* How long an older channel may take to show that it lives. */
+#define VM_CANDIDATE_MS	2000
+
+/* Connections of one guest that bring a last breath. */
+#define VM_HOOKS_MAX	2
+
+#define VM_UNREGISTERED_PREFIX	"cid-"
+
+static bool accept_unregistered = true;
+module_param(accept_unregistered, bool, 0644);
+MODULE_PARM_DESC(accept_unregistered, "Let guests that nobody registered appear as cid-N (default on)");
+
+static unsigned int vm_retain = 64;
+module_param(vm_retain, uint, 0644);
+MODULE_PARM_DESC(vm_retain, "VMs that stay readable after they are gone (default 64)");
+
+/*
+ * Serialises every change of the registry. Outermost: each vm->lock is taken
+ * inside. Never held while a lifeline is destroyed, whose work takes it.
+ */
+static DEFINE_MUTEX(registry_lock);
+static DEFINE_XARRAY(registry_ids);
+static DEFINE_XARRAY(registry_cids);	/* VMs that are not gone */
+static struct rhashtable registry_names;	/* likewise, if registered */
+static LIST_HEAD(registry_gone);	/* the newest first */
+static unsigned int registry_gone_count;
+static u64 registry_last_id;
+
+static const struct rhashtable_params registry_names_params = {
+	.key_len = VMGUEST_NAME_SIZE,
+	.key_offset = offsetof(struct vmguest_vm, name),
+	.head_offset = offsetof(struct vmguest_vm, name_node),
+	.automatic_shrinking = true,
+};
+
+static void vm_reap(struct work_struct *work);
+static void registry_trim(struct work_struct *work);
+static DECLARE_WORK(registry_trim_work, registry_trim);
+
+static void vm_release(struct kref *ref)
+{
+	struct vmguest_vm *vm = container_of(ref, struct vmguest_vm, ref);
+
+	kfree_rcu(vm, rcu);
+}
+
+void vmguest_vm_put(struct vmguest_vm *vm)
+{
+	kref_put(&vm->ref, vm_release);
+}
+
+static struct vmguest_vm *vm_create(u32 cid)
+{
+	struct vmguest_vm *vm;
+
+	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return NULL;
+	kref_init(&vm->ref);
+	vm->cid = cid;
+	INIT_LIST_HEAD(&vm->gone_node);
+	INIT_WORK(&vm->reap, vm_reap);
+	spin_lock_init(&vm->lock);
+	INIT_LIST_HEAD(&vm->channels);
+	INIT_LIST_HEAD(&vm->pings);
+	INIT_LIST_HEAD(&vm->sends);
+	INIT_LIST_HEAD(&vm->ended);
+	vm->uid = GLOBAL_ROOT_UID;
+	vm->gid = GLOBAL_ROOT_GID;
+	vm->mode = 0700;
+	snprintf(vm->name, sizeof(vm->name), VM_UNREGISTERED_PREFIX "%u", cid);
+	return vm;
+}
+
+/*
+ * Makes @vm visible, by its id, its CID and, if registered, its name. The last
+ * step that can fail comes before the first that others can see.
+ */
+static int vm_link(struct vmguest_vm *vm)
+{
+	int err;
+
+	lockdep_assert_held(&registry_lock);
+	vm->id = registry_last_id + 1;
+	err = xa_reserve(&registry_ids, vm->id, GFP_KERNEL_ACCOUNT);
+	if (err)
+		return err;
+	err = xa_reserve(&registry_cids, vm->cid, GFP_KERNEL_ACCOUNT);
+	if (err)
+		goto release_id;
+	if (vm->registered) {
+		err = rhashtable_insert_fast(&registry_names, &vm->name_node,
+					     registry_names_params);
+		if (err)
+			goto release_cid;
+	}
+	registry_last_id = vm->id;
+	xa_store(&registry_ids, vm->id, vm, GFP_KERNEL);
+	xa_store(&registry_cids, vm->cid, vm, GFP_KERNEL);
+	return 0;
+
+release_cid:
+	xa_release(&registry_cids, vm->cid);
+release_id:
+	xa_release(&registry_ids, vm->id);
+	return err;
+}
+
+/* Frees the name and the CID of a VM. */
+static void vm_unname(struct vmguest_vm *vm)
+{
+	lockdep_assert_held(&registry_lock);
+	xa_erase(&registry_cids, vm->cid);
+	if (vm->registered)
+		rhashtable_remove_fast(&registry_names, &vm->name_node,
+				       registry_names_params);
+}
+
+/* Takes a VM out of the registry; vm_finish() must follow without the lock. */
+static void vm_unlink(struct vmguest_vm *vm)
+{
+	lockdep_assert_held(&registry_lock);
+	if (list_empty(&vm->gone_node)) {
+		vm_unname(vm);
+	} else {
+		list_del_init(&vm->gone_node);
+		registry_gone_count--;
+	}
+	xa_erase(&registry_ids, vm->id);
+	spin_lock(&vm->lock);
+	vm->dead = true;
+	spin_unlock(&vm->lock);
+}
+
+/* Ends what a dead VM still has and drops the registry's reference. */
+static void vm_finish(struct vmguest_vm *vm)
+{
+	struct vmguest_channel *channel;
+
+	if (vm->lifeline)
+		vmguest_lifeline_destroy(vm->lifeline);
+	spin_lock(&vm->lock);
+	vmguest_task_abort_all(vm);
+	list_for_each_entry(channel, &vm->channels, vm_node)
+		vmguest_channel_close(channel);
+	spin_unlock(&vm->lock);
+	if (vm->predecessor)
+		vmguest_vm_put(vm->predecessor);
+	vmguest_vm_put(vm);
+}
+
+static bool vm_is_idle(const struct vmguest_vm *vm)
+{
+	return list_empty(&vm->channels) && list_empty(&vm->pings) && !vm->task;
+}
+
+/* A VM that nobody registered vanishes when it has nothing left to do. */
+void vmguest_vm_check_reap(struct vmguest_vm *vm)
+{
+	lockdep_assert_held(&vm->lock);
+	if (vm->registered || vm->dead || !vm_is_idle(vm))
+		return;
+	kref_get(&vm->ref);
+	if (!queue_work(vmguest_wq, &vm->reap))
+		vmguest_vm_put(vm);
+}
+
+static void vm_reap(struct work_struct *work)
+{
+	struct vmguest_vm *vm = container_of(work, struct vmguest_vm, reap);
+	bool reap;
+
+	mutex_lock(&registry_lock);
+	spin_lock(&vm->lock);
+	reap = !vm->registered && !vm->dead && vm_is_idle(vm);
+	vm->dead |= reap;
+	spin_unlock(&vm->lock);
+	if (reap)
+		vm_unlink(vm);
+	mutex_unlock(&registry_lock);
+	if (reap)
+		vm_finish(vm);
+	vmguest_vm_put(vm);
+}
+
+/* Takes a reference, or returns NULL for a VM that is being freed. */
+static struct vmguest_vm *vm_tryget(struct vmguest_vm *vm)
+{
+	return vm && kref_get_unless_zero(&vm->ref) ? vm : NULL;
+}
+
+static struct vmguest_vm *vm_find_cid(u32 cid)
+{
+	struct vmguest_vm *vm;
+
+	rcu_read_lock();
+	vm = vm_tryget(xa_load(&registry_cids, cid));
+	rcu_read_unlock();
+	return vm;
+}
+
+static struct vmguest_vm *vm_find_id(u64 id)
+{
+	struct vmguest_vm *vm;
+
+	if (id > ULONG_MAX)
+		return NULL;
+	rcu_read_lock();
+	vm = vm_tryget(xa_load(&registry_ids, id));
+	rcu_read_unlock();
+	return vm;
+}
+
+/* The newest gone VM of this name. */
+static struct vmguest_vm *vm_find_gone(const char *name)
+{
+	struct vmguest_vm *vm;
+
+	mutex_lock(&registry_lock);
+	list_for_each_entry(vm, &registry_gone, gone_node) {
+		if (!strcmp(vm->name, name)) {
+			kref_get(&vm->ref);
+			goto unlock;
+		}
+	}
+	vm = NULL;
+unlock:
+	mutex_unlock(&registry_lock);
+	return vm;
+}
+
+static struct vmguest_vm *vm_find_unregistered(const char *name)
+{
+	struct vmguest_vm *vm;
+	bool registered;
+	u32 cid;
+
+	if (kstrtou32(name + strlen(VM_UNREGISTERED_PREFIX), 10, &cid))
+		return NULL;
+	vm = vm_find_cid(cid);
+	if (!vm)
+		return NULL;
+	spin_lock(&vm->lock);
+	registered = vm->registered;
+	spin_unlock(&vm->lock);
+	if (registered) {
+		vmguest_vm_put(vm);
+		return NULL;
+	}
+	return vm;
+}
+
+static struct vmguest_vm *vm_find_name(const char *name)
+{
+	struct vmguest_vm *vm;
+
+	if (!strncmp(name, VM_UNREGISTERED_PREFIX,
+		     strlen(VM_UNREGISTERED_PREFIX)))
+		return vm_find_unregistered(name);
+	rcu_read_lock();
+	vm = vm_tryget(rhashtable_lookup(&registry_names, name,
+					 registry_names_params));
+	rcu_read_unlock();
+	return vm ?: vm_find_gone(name);
+}
+
+/* Return: 0 when @name is text, NUL-terminated and zero behind it. */
+static int vm_name_check_form(const char *name)
+{
+	size_t len = strnlen(name, VMGUEST_NAME_SIZE);
+
+	if (len == VMGUEST_NAME_SIZE ||
+	    memchr_inv(name + len, 0, VMGUEST_NAME_SIZE - len))
+		return -EINVAL;
+	return 0;
+}
+
+static int vm_name_check(const char *name)
+{
+	const char *p;
+
+	if (vm_name_check_form(name) || !isascii(name[0]) || !isalnum(name[0]))
+		return -EINVAL;
+	for (p = name; *p; p++)
+		if (!isascii(*p) || (!isalnum(*p) && !strchr("._-", *p)))
+			return -EINVAL;
+	if (!strncmp(name, VM_UNREGISTERED_PREFIX,
+		     strlen(VM_UNREGISTERED_PREFIX)))
+		return -EINVAL;
+	return 0;
+}
+
+/* Return: 0 when exactly one member of @ref names a VM, else -EINVAL. */
+int vmguest_vm_ref_check(const struct vmguest_vm_ref *ref)
+{
+	if (vm_name_check_form(ref->name))
+		return -EINVAL;
+	return !!ref->id + !!ref->cid + !!ref->name[0] == 1 ? 0 : -EINVAL;
+}
+
+/* Return: the VM, referenced, or NULL. */
+static struct vmguest_vm *vm_lookup(const struct vmguest_vm_ref *ref)
+{
+	if (ref->id)
+		return vm_find_id(ref->id);
+	if (ref->cid)
+		return vm_find_cid(ref->cid);
+	return vm_find_name(ref->name);
+}
+
+/* Return: 0 when current has @access (enum vmguest_access), else -EACCES. */
+int vmguest_vm_permission(struct vmguest_vm *vm, unsigned int access)
+{
+	kuid_t uid;
+	kgid_t gid;
+	u32 mode;
+
+	spin_lock(&vm->lock);
+	uid = vm->uid;
+	gid = vm->gid;
+	mode = vm->mode;
+	spin_unlock(&vm->lock);
+
+	if (uid_eq(current_fsuid(), uid))
+		mode >>= 6;
+	else if (in_group_p(gid))
+		mode >>= 3;
+	if ((mode & access) == access || capable(CAP_SYS_ADMIN))
+		return 0;
+	return -EACCES;
+}
+
+/**
+ * vmguest_vm_find - Find a VM that current may access
+ * @ref: What names it, checked by vmguest_vm_ref_check().
+ * @access: enum vmguest_access.
+ *
+ * Return: the VM, referenced, or an ERR_PTR: -EACCES; -ENOENT for callers who
+ * may see all, others learn nothing.
+ */
+struct vmguest_vm *vmguest_vm_find(const struct vmguest_vm_ref *ref,
+				   unsigned int access)
+{
+	struct vmguest_vm *vm = vm_lookup(ref);
+	int err;
+
+	if (!vm)
+		return ERR_PTR(capable(CAP_SYS_ADMIN) ? -ENOENT : -EACCES);
+	err = vmguest_vm_permission(vm, access);
+	if (err) {
+		vmguest_vm_put(vm);
+		return ERR_PTR(err);
+	}
+	return vm;
+}
+
+static int vm_check_register(const struct vmguest_vm_register *cmd,
+			     kuid_t *uid, kgid_t *gid)
+{
+	if (cmd->flags || cmd->reserved || cmd->mode & ~0777U ||
+	    cmd->lifeline_fd < -1 || cmd->vm_id)
+		return -EINVAL;
+	if (!vmguest_listener_allows(cmd->cid))
+		return -EINVAL;
+	*uid = make_kuid(current_user_ns(), cmd->uid);
+	*gid = make_kgid(current_user_ns(), cmd->gid);
+	if (!uid_valid(*uid) || !gid_valid(*gid))
+		return -EINVAL;
+	return vm_name_check(cmd->name);
+}
+
+/* A gone VM of this name whose RESTART waits for it to come back, or NULL. */
+static struct vmguest_vm *vm_find_predecessor(const char *name)
+{
+	struct vmguest_vm *vm;
+	bool waits;
+
+	lockdep_assert_held(&registry_lock);
+	list_for_each_entry(vm, &registry_gone, gone_node) {
+		if (strcmp(vm->name, name))
+			continue;
+		spin_lock(&vm->lock);
+		waits = vm->task && vm->task->verb == VMGUEST_VERB_RESTART;
+		spin_unlock(&vm->lock);
+		if (waits) {
+			kref_get(&vm->ref);
+			return vm;
+		}
+	}
+	return NULL;
+}
+
+static void vm_set_registration(struct vmguest_vm *vm, const char *name,
+				kuid_t uid, kgid_t gid, u32 mode,
+				struct vmguest_lifeline *lifeline)
+{
+	spin_lock(&vm->lock);
+	memcpy(vm->name, name, sizeof(vm->name));
+	vm->uid = uid;
+	vm->gid = gid;
+	vm->mode = mode;
+	vm->lifeline = lifeline;
+	vm->registered = true;
+	if (lifeline && vm->state == VMGUEST_VM_UNKNOWN)
+		vm->state = VMGUEST_VM_RUNNING;
+	spin_unlock(&vm->lock);
+}
+
+/* Gives a VM that dialled in by itself the name it is registered with. */
+static int vm_adopt(struct vmguest_vm *vm)
+{
+	return rhashtable_insert_fast(&registry_names, &vm->name_node,
+				      registry_names_params);
+}
+
+static void vm_disown(struct vmguest_vm *vm)
+{
+	spin_lock(&vm->lock);
+	memset(vm->name, 0, sizeof(vm->name));
+	snprintf(vm->name, sizeof(vm->name), VM_UNREGISTERED_PREFIX "%u",
+		 vm->cid);
+	vm->uid = GLOBAL_ROOT_UID;
+	vm->gid = GLOBAL_ROOT_GID;
+	vm->mode = 0700;
+	vm->lifeline = NULL;
+	vm->registered = false;
+	vmguest_vm_check_reap(vm);
+	spin_unlock(&vm->lock);
+}
+
+/*
+ * Registers @fresh, or the VM that has dialled in with its CID already.
+ * Returns the lifeline to destroy in @orphan when it fails.
+ */
+static int vm_register_locked(const struct vmguest_vm_register *cmd,
+			      kuid_t uid, kgid_t gid,
+			      struct vmguest_vm **fresh, u64 *id,
+			      struct vmguest_lifeline **orphan)
+{
+	struct vmguest_lifeline *lifeline = NULL;
+	struct vmguest_vm *guest, *vm;
+	int err;
+
+	lockdep_assert_held(&registry_lock);
+	guest = xa_load(&registry_cids, cmd->cid);
+	if ((guest && guest->registered) ||
+	    rhashtable_lookup_fast(&registry_names, cmd->name,
+				   registry_names_params))
+		return -EEXIST;
+
+	vm = guest ?: *fresh;
+	if (cmd->lifeline_fd >= 0) {
+		/* Its work waits for registry_lock, so it finds all in place. */
+		lifeline = vmguest_lifeline_create(cmd->lifeline_fd, vm);
+		if (IS_ERR(lifeline))
+			return PTR_ERR(lifeline);
+	}
+	vm_set_registration(vm, cmd->name, uid, gid, cmd->mode, lifeline);
+	err = guest ? vm_adopt(vm) : vm_link(vm);
+	if (err) {
+		vm_disown(vm);
+		*orphan = lifeline;
+		return err;
+	}
+	vm->predecessor = vm_find_predecessor(cmd->name);
+	*id = vm->id;
+	if (!guest)
+		*fresh = NULL;
+	return 0;
+}
+
+/**
+ * vmguest_vm_register - Register a VM
+ * @cmd: See struct vmguest_vm_register; vm_id is set.
+ *
+ * Return: 0 or an errno that struct vmguest_vm_register documents.
+ */
+int vmguest_vm_register(struct vmguest_vm_register *cmd)
+{
+	struct vmguest_lifeline *orphan = NULL;
+	struct vmguest_vm *fresh;
+	kuid_t uid;
+	kgid_t gid;
+	u64 id;
+	int err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	err = vm_check_register(cmd, &uid, &gid);
+	if (err)
+		return err;
+	fresh = vm_create(cmd->cid);
+	if (!fresh)
+		return -ENOMEM;
+
+	mutex_lock(&registry_lock);
+	err = vm_register_locked(cmd, uid, gid, &fresh, &id, &orphan);
+	mutex_unlock(&registry_lock);
+	if (orphan)
+		vmguest_lifeline_destroy(orphan);
+	if (fresh)
+		vmguest_vm_put(fresh);
+	if (!err)
+		cmd->vm_id = id;
+	return err;
+}
+
+int vmguest_vm_unregister(const struct vmguest_vm_unregister *cmd)
+{
+	const struct vmguest_vm_ref ref = {
+		.id = cmd->vm_id, .cid = cmd->cid, .name = cmd->name,
+	};
+	struct vmguest_vm *vm;
+	int err;
+
+	if (cmd->flags & ~VMGUEST_UNREGISTER_ABORT || cmd->reserved)
+		return -EINVAL;
+	err = vmguest_vm_ref_check(&ref);
+	if (err)
+		return err;
+	vm = vmguest_vm_find(&ref, VMGUEST_MAY_WRITE);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+
+	mutex_lock(&registry_lock);
+	spin_lock(&vm->lock);
+	if (vm->dead)
+		err = -ENOENT;
+	else if (vm->task && !(cmd->flags & VMGUEST_UNREGISTER_ABORT))
+		err = -EBUSY;
+	else
+		vm->dead = true;
+	spin_unlock(&vm->lock);
+	if (!err)
+		vm_unlink(vm);
+	mutex_unlock(&registry_lock);
+	if (!err)
+		vm_finish(vm);
+	vmguest_vm_put(vm);
+	return err;
+}
+
+/* The readable VM with the smallest id above @id, referenced, or NULL. */
+static struct vmguest_vm *vm_find_next(u64 id)
+{
+	struct vmguest_vm *vm;
+	unsigned long index = id;
+
+	if (id >= ULONG_MAX)
+		return NULL;
+	for (;;) {
+		rcu_read_lock();
+		vm = xa_find_after(&registry_ids, &index, ULONG_MAX,
+				   XA_PRESENT);
+		if (!vm) {
+			rcu_read_unlock();
+			return NULL;
+		}
+		vm = vm_tryget(vm);
+		rcu_read_unlock();
+		if (!vm)
+			continue;
+		if (!vmguest_vm_permission(vm, VMGUEST_MAY_READ))
+			return vm;
+		vmguest_vm_put(vm);
+	}
+}
+
+static void vm_fill_info(struct vmguest_vm *vm, struct vmguest_vm_get *cmd)
+{
+	const struct vmguest_guest_info *info = &vm->info;
+
+	spin_lock(&vm->lock);
+	cmd->vm_id = vm->id;
+	cmd->cid = vm->cid;
+	cmd->uid = from_kuid_munged(current_user_ns(), vm->uid);
+	cmd->gid = from_kgid_munged(current_user_ns(), vm->gid);
+	cmd->mode = vm->mode;
+	cmd->state = vm->state;
+	if (vm->channel)
+		cmd->vm_flags |= VMGUEST_VM_AGENT;
+	if (vm->lifeline)
+		cmd->vm_flags |= VMGUEST_VM_LIFELINE;
+	if (!vm->registered)
+		cmd->vm_flags |= VMGUEST_VM_UNREGISTERED;
+	cmd->task_id = vm->task ? vm->task->id : 0;
+	cmd->last_task_id = vm->last_task_id;
+	cmd->capabilities = vm->channel ? vm->capabilities : 0;
+	cmd->frames_in = vm->frames_in;
+	cmd->frames_out = vm->frames_out;
+	cmd->malformed = vm->malformed;
+	cmd->refused = vm->refused;
+	cmd->sessions = info->sessions;
+	memcpy(cmd->boot_id, info->boot_id, sizeof(cmd->boot_id));
+	memcpy(cmd->machine_id, info->machine_id, sizeof(cmd->machine_id));
+	memcpy(cmd->name, vm->name, sizeof(cmd->name));
+	memcpy(cmd->hostname, info->text[VMGUEST_HELLO_HOSTNAME],
+	       sizeof(cmd->hostname));
+	memcpy(cmd->os_name, info->text[VMGUEST_HELLO_OS_NAME],
+	       sizeof(cmd->os_name));
+	memcpy(cmd->os_version, info->text[VMGUEST_HELLO_OS_VERSION],
+	       sizeof(cmd->os_version));
+	memcpy(cmd->kernel, info->text[VMGUEST_HELLO_KERNEL],
+	       sizeof(cmd->kernel));
+	memcpy(cmd->agent_version, info->text[VMGUEST_HELLO_AGENT_VERSION],
+	       sizeof(cmd->agent_version));
+	spin_unlock(&vm->lock);
+}
+
+/* Return: 0 or an errno that struct vmguest_vm_get documents. */
+int vmguest_vm_get_info(struct vmguest_vm_get *cmd)
+{
+	const struct vmguest_vm_ref ref = {
+		.id = cmd->vm_id, .cid = cmd->cid, .name = cmd->name,
+	};
+	struct vmguest_vm *vm;
+	u32 size = cmd->size;
+	int err;
+
+	if (cmd->flags & ~VMGUEST_VM_GET_NEXT)
+		return -EINVAL;
+	if (cmd->flags & VMGUEST_VM_GET_NEXT) {
+		if (cmd->cid || cmd->name[0])
+			return -EINVAL;
+		vm = vm_find_next(cmd->vm_id);
+		if (!vm)
+			return -ENOENT;
+	} else {
+		err = vmguest_vm_ref_check(&ref);
+		if (err)
+			return err;
+		vm = vmguest_vm_find(&ref, VMGUEST_MAY_READ);
+		if (IS_ERR(vm))
+			return PTR_ERR(vm);
+	}
+	memset(cmd, 0, sizeof(*cmd));
+	cmd->size = size;
+	vm_fill_info(vm, cmd);
+	vmguest_vm_put(vm);
+	return 0;
+}
+
+/* A VM without lifeline is proven to have left the host. It may come back. */
+void vmguest_vm_left_host(struct vmguest_vm *vm)
+{
+	lockdep_assert_held(&vm->lock);
+	vm->state = VMGUEST_VM_DOWN;
+	vmguest_task_vm_gone(vm);
+}
+
+/*
+ * Pushes out the oldest gone VMs. A work of its own, because it waits for the
+ * lifelines' work, which is what finds that there are too many.
+ */
+static void registry_trim(struct work_struct *work)
+{
+	struct vmguest_vm *vm;
+
+	do {
+		vm = NULL;
+		mutex_lock(&registry_lock);
+		if (registry_gone_count > READ_ONCE(vm_retain)) {
+			vm = list_last_entry(&registry_gone, struct vmguest_vm,
+					     gone_node);
+			vm_unlink(vm);
+		}
+		mutex_unlock(&registry_lock);
+		if (vm)
+			vm_finish(vm);
+	} while (vm);
+}
+
+/*
+ * The VM's name and CID are free from here on. Its tasks learn it when its
+ * channels have been read to their end: a last breath may be in there.
+ */
+static void vm_set_gone(struct vmguest_vm *vm)
+{
+	struct vmguest_channel *channel;
+
+	vm_unname(vm);
+	list_add(&vm->gone_node, &registry_gone);
+	registry_gone_count++;
+
+	spin_lock(&vm->lock);
+	vm->state = VMGUEST_VM_GONE;
+	list_for_each_entry(channel, &vm->channels, vm_node)
+		vmguest_channel_close(channel);
+	if (list_empty(&vm->channels))
+		vmguest_task_vm_gone(vm);
+	spin_unlock(&vm->lock);
+}
+
+/* Called by the lifeline's work. */
+void vmguest_vm_lifeline_fired(struct vmguest_vm *vm)
+{
+	mutex_lock(&registry_lock);
+	/* A registration that failed takes its lifeline back. */
+	if (!vm->dead && vm->lifeline && list_empty(&vm->gone_node))
+		vm_set_gone(vm);
+	mutex_unlock(&registry_lock);
+	queue_work(vmguest_wq, &registry_trim_work);
+}
+
+/* The VM that a connection belongs to, referenced; a new one if need be. */
+static struct vmguest_vm *vm_for_guest(u32 cid)
+{
+	struct vmguest_vm *vm;
+	int err;
+
+	vm = vm_find_cid(cid);
+	if (vm || !READ_ONCE(accept_unregistered))
+		return vm;
+	vm = vm_create(cid);
+	if (!vm)
+		return NULL;
+	mutex_lock(&registry_lock);
+	err = xa_load(&registry_cids, cid) ? -EEXIST : vm_link(vm);
+	if (!err)
+		kref_get(&vm->ref);
+	mutex_unlock(&registry_lock);
+	if (!err)
+		return vm;
+	vmguest_vm_put(vm);
+	return err == -EEXIST ? vm_find_cid(cid) : NULL;
+}
+
+static void vm_learn(struct vmguest_vm *vm, const struct vmguest_frame *hello)
+{
+	struct vmguest_guest_info *info = &vm->info;
+	unsigned int i;
+
+	info->heard = true;
+	memcpy(info->boot_id, hello->hello.boot_id, sizeof(info->boot_id));
+	memcpy(info->machine_id, hello->hello.machine_id,
+	       sizeof(info->machine_id));
+	info->sessions = hello->hello.sessions;
+	for (i = 0; i < VMGUEST_FRAME_TEXTS; i++)
+		vmguest_text_clean(info->text[i], sizeof(info->text[i]),
+				   &hello->text[i]);
+}
+
+/*
+ * A guest that heard another instance of the module in this boot was restored
+ * from a snapshot: what this instance told that boot, it has forgotten.
+ */
+static bool vm_is_same_boot(const struct vmguest_vm *vm,
+			    const struct vmguest_frame *hello)
+{
+	static const u8 none[16];
+
+	if (!vm->info.heard ||
+	    memcmp(vm->info.boot_id, hello->hello.boot_id, sizeof(none)))
+		return false;
+	return !memcmp(hello->hello.instance, none, sizeof(none)) ||
+	       !memcmp(hello->hello.instance, vmguest_instance, sizeof(none));
+}
+
+static void vm_install(struct vmguest_vm *vm, struct vmguest_channel *channel,
+		       bool same_boot)
+{
+	if (vm->channel) {
+		vmguest_channel_close(vm->channel);
+		vm->channel = NULL;
+		vmguest_task_agent_lost(vm);
+	}
+	vm->channel = channel;
+	vm->capabilities = channel->capabilities;
+	if (vm->state != VMGUEST_VM_STOPPING || !same_boot)
+		vm->state = VMGUEST_VM_RUNNING;
+	channel->phase = VMGUEST_CHANNEL_ACTIVE;
+	channel->sends.welcome = true;
+	vmguest_channel_kick(channel);
+	vmguest_task_agent_back(vm, same_boot);
+}
+
+static void vm_refuse(struct vmguest_vm *vm, struct vmguest_channel *channel,
+		      u32 code)
+{
+	vm->refused++;
+	vmguest_channel_reject(channel, code);
+}
+
+static void vm_attach_agent(struct vmguest_vm *vm,
+			    struct vmguest_channel *channel,
+			    const struct vmguest_frame *hello)
+{
+	bool same_boot = vm_is_same_boot(vm, hello);
+
+	channel->capabilities = hello->hello.capabilities;
+	if (!vm->channel || !same_boot) {
+		vm_learn(vm, hello);
+		vm_install(vm, channel, same_boot);
+	} else if (vm->candidate) {
+		vm_refuse(vm, channel, VMGUEST_REJECT_BUSY);
+	} else {
+		vm->candidate = channel;
+		channel->phase = VMGUEST_CHANNEL_CANDIDATE;
+		vmguest_channel_set_timer(channel, VM_CANDIDATE_MS);
+		vmguest_channel_send_check(vm->channel);
+	}
+}
+
+static void vm_attach_hook(struct vmguest_vm *vm,
+			   struct vmguest_channel *channel,
+			   const struct vmguest_frame *hello)
+{
+	struct vmguest_channel *other;
+	unsigned int hooks = 0;
+
+	list_for_each_entry(other, &vm->channels, vm_node)
+		hooks += other->phase == VMGUEST_CHANNEL_HOOK;
+	if (hooks >= VM_HOOKS_MAX || !vm_is_same_boot(vm, hello)) {
+		vm_refuse(vm, channel, VMGUEST_REJECT_BUSY);
+		return;
+	}
+	channel->phase = VMGUEST_CHANNEL_HOOK;
+	channel->sends.welcome = true;
+	vmguest_channel_kick(channel);
+}
+
+/**
+ * vmguest_vm_attach - A connection has said HELLO
+ * @channel: The connection; belongs to its VM afterwards.
+ * @hello: The frame.
+ *
+ * Called by the channel's work.
+ *
+ * Return: 0, also when the connection is refused with a REJECT; -ECONNREFUSED
+ * or -ENOMEM to close it.
+ */
+int vmguest_vm_attach(struct vmguest_channel *channel,
+		      const struct vmguest_frame *hello)
+{
+	struct vmguest_vm *predecessor = NULL;
+	struct vmguest_vm *vm;
+
+	vm = vm_for_guest(channel->cid);
+	if (!vm)
+		return -ECONNREFUSED;
+	spin_lock(&vm->lock);
+	if (vm->dead || vm->state == VMGUEST_VM_GONE) {
+		spin_unlock(&vm->lock);
+		vmguest_vm_put(vm);
+		return -ECONNREFUSED;
+	}
+	vm->frames_in++;
+	/* Pairs with vmguest_vm_candidate_timeout(). */
+	smp_store_release(&channel->vm, vm);
+	list_add_tail(&channel->vm_node, &vm->channels);
+	if (hello->hello.role == VMGUEST_ROLE_LAST_BREATH) {
+		vm_attach_hook(vm, channel, hello);
+	} else {
+		vm_attach_agent(vm, channel, hello);
+		predecessor = vm->predecessor;
+		vm->predecessor = NULL;
+	}
+	spin_unlock(&vm->lock);
+
+	if (predecessor) {
+		vmguest_task_vm_returned(predecessor);
+		vmguest_vm_put(predecessor);
+	}
+	return 0;
+}
+
+static void vm_promote_candidate(struct vmguest_vm *vm)
+{
+	struct vmguest_channel *candidate = vm->candidate;
+
+	vm->candidate = NULL;
+	vm_install(vm, candidate, true);
+}
+
+/**
+ * vmguest_vm_detach - A connection has ended
+ * @channel: The connection, its socket released.
+ * @reason: Why: -ECONNRESET the host side of the transport went away, -EPROTO
+ *	the guest broke the protocol, other errnos an orderly end.
+ *
+ * Called by the channel's work.
+ */
+void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
+{
+	struct vmguest_vm *vm = channel->vm;
+	bool reset = reason == -ECONNRESET;
+	bool absent = reset && vmguest_cid_is_absent(vm->cid);
+	bool active;
+
+	spin_lock(&vm->lock);
+	list_del_init(&channel->vm_node);
+	if (reason == -EPROTO)
+		vm->malformed++;
+	if (vm->candidate == channel)
+		vm->candidate = NULL;
+	active = vm->channel == channel;
+	if (active) {
+		vm->channel = NULL;
+		vmguest_task_agent_lost(vm);
+	}
+	if (active || channel->phase == VMGUEST_CHANNEL_HOOK)
+		vmguest_task_channel_down(vm, reset);
+	if (active && vm->candidate)
+		vm_promote_candidate(vm);
+	if (list_empty(&vm->channels)) {
+		if (vm->state == VMGUEST_VM_GONE)
+			vmguest_task_vm_gone(vm);
+		else if (absent && !vm->lifeline)
+			vmguest_vm_left_host(vm);
+	}
+	vmguest_vm_check_reap(vm);
+	spin_unlock(&vm->lock);
+}
+
+/* The agent's channel answered that it lives. */
+void vmguest_vm_alive(struct vmguest_vm *vm, struct vmguest_channel *channel)
+{
+	lockdep_assert_held(&vm->lock);
+	if (vm->channel != channel || !vm->candidate)
+		return;
+	vm_refuse(vm, vm->candidate, VMGUEST_REJECT_DUPLICATE);
+	vm->candidate = NULL;
+}
+
+/* The timer of a connection without HELLO, or of a candidate. */
+void vmguest_vm_candidate_timeout(struct vmguest_channel *channel)
+{
+	/* Pairs with vmguest_vm_attach(). */
+	struct vmguest_vm *vm = smp_load_acquire(&channel->vm);
+
+	if (!vm) {
+		vmguest_channel_close(channel);
+		return;
+	}
+	spin_lock(&vm->lock);
+	if (vm->candidate == channel)
+		vm_promote_candidate(vm);
+	spin_unlock(&vm->lock);
+}
+
+int vmguest_vm_init(void)
+{
+	return rhashtable_init(&registry_names, &registry_names_params);
+}
+
+/* Nobody calls and no channel is left. */
+void vmguest_vm_uninit(void)
+{
+	struct vmguest_vm *vm;
+	unsigned long id;
+
+	xa_for_each(&registry_ids, id, vm) {
+		mutex_lock(&registry_lock);
+		vm_unlink(vm);
+		mutex_unlock(&registry_lock);
+		vm_finish(vm);
+	}
+	cancel_work_sync(&registry_trim_work);
+	rhashtable_destroy(&registry_names);
+	xa_destroy(&registry_cids);
+	xa_destroy(&registry_ids);
+}
