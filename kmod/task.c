@@ -1,0 +1,979 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tasks: admission, stages, proofs and the one completion of a request.
+ */
+#include <linux/cred.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+#include <linux/xarray.h>
+
+#include "channel.h"
+#include "main.h"
+#include "task.h"
+#include "vm.h"
+
+/*
+ * How often to look whether a VM without a lifeline has left the host after
+ * the guest's last breath: then its channel is closed and no event will tell.
+ */
+#define TASK_PROBE_MS	50
+
+static unsigned int deadline_ms = 180000;
+module_param(deadline_ms, uint, 0644);
+MODULE_PARM_DESC(deadline_ms, "Deadline of requests that name none, in milliseconds (default 180000)");
+
+static unsigned int task_retain = 16;
+module_param(task_retain, uint, 0644);
+MODULE_PARM_DESC(task_retain, "Ended requests that each VM keeps, at least 1 (default 16)");
+
+static DEFINE_XARRAY(vmguest_tasks);
+static atomic64_t vmguest_task_ids;
+
+/* The VM's own part in the percentage; the agent's fills up 10 to 90. */
+static const u8 stage_percent[VMGUEST_STAGE_COUNT] = {
+	[VMGUEST_STAGE_QUEUED]		= 0,
+	[VMGUEST_STAGE_SENT]		= 2,
+	[VMGUEST_STAGE_ACCEPTED]	= 5,
+	[VMGUEST_STAGE_BLOCKED]		= 5,
+	[VMGUEST_STAGE_STOPPING]	= 10,
+	[VMGUEST_STAGE_LAST_BREATH]	= 90,
+	[VMGUEST_STAGE_CHANNEL_DOWN]	= 95,
+	[VMGUEST_STAGE_VM_GONE]		= 99,
+};
+
+/* What the guest's verdict means for the task, by enum vmguest_wire_result_code. */
+static const struct {
+	u8 result;
+	int error;
+} guest_verdicts[] = {
+	[VMGUEST_WIRE_OK]	   = { VMGUEST_RESULT_SUCCESS, 0 },
+	[VMGUEST_WIRE_REFUSED]	   = { VMGUEST_RESULT_SHUTDOWN_ABORT, -EACCES },
+	[VMGUEST_WIRE_BLOCKED_BY]  = { VMGUEST_RESULT_SHUTDOWN_ABORT, -EBUSY },
+	[VMGUEST_WIRE_GOING_DOWN]  = { VMGUEST_RESULT_SHUTDOWN_ABORT, -EINPROGRESS },
+	[VMGUEST_WIRE_NOT_READY]   = { VMGUEST_RESULT_SHUTDOWN_ABORT, -EAGAIN },
+	[VMGUEST_WIRE_NO_SESSIONS] = { VMGUEST_RESULT_UNEXPECTED_ERROR, -ESRCH },
+	[VMGUEST_WIRE_UNSUPPORTED] = { VMGUEST_RESULT_UNEXPECTED_ERROR, -EOPNOTSUPP },
+	[VMGUEST_WIRE_INVALID]	   = { VMGUEST_RESULT_ILLEGAL_VALUE, -EINVAL },
+	[VMGUEST_WIRE_NO_MEMORY]   = { VMGUEST_RESULT_OUT_OF_MEMORY, -ENOMEM },
+	[VMGUEST_WIRE_FAILED]	   = { VMGUEST_RESULT_UNEXPECTED_ERROR, -EIO },
+};
+
+static void vmguest_task_timer(struct work_struct *work);
+
+static struct vmguest_person person_current(void)
+{
+	return (struct vmguest_person) {
+		.uid = current_euid(),
+		.pid = get_pid(task_tgid(current)),
+	};
+}
+
+static struct vmguest_actor person_show(const struct vmguest_person *person)
+{
+	struct vmguest_actor actor = { };
+
+	if (!person->pid)
+		return actor;
+	actor.uid = from_kuid_munged(current_user_ns(), person->uid);
+	actor.pid = pid_vnr(person->pid);
+	return actor;
+}
+
+static u64 capability_for(u8 verb)
+{
+	switch (verb) {
+	case VMGUEST_VERB_SHUTDOWN:
+		return VMGUEST_CAP_SHUTDOWN;
+	case VMGUEST_VERB_RESTART:
+		return VMGUEST_CAP_RESTART;
+	case VMGUEST_VERB_LOGOFF:
+		return VMGUEST_CAP_LOGOFF;
+	default:
+		return 0;
+	}
+}
+
+static bool task_agent_can(const struct vmguest_task *task)
+{
+	u64 needs = capability_for(task->verb);
+
+	if (task->flags & VMGUEST_TASK_FORCE)
+		needs |= VMGUEST_CAP_FORCE;
+	return (task->vm->capabilities & needs) == needs;
+}
+
+/*
+ * vmguest_task_create - Make a task that nobody can see yet
+ * @vm: Its VM; the task takes its own reference.
+ * @verb: enum vmguest_verb.
+ * @request: What was asked, checked by the caller.
+ *
+ * Return: the task with one reference, or an ERR_PTR: -ENOMEM.
+ */
+struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
+					 const struct vmguest_request *request)
+{
+	size_t len = strlen(request->reason);
+	struct vmguest_task *task;
+	int err;
+
+	task = kzalloc(struct_size(task, reason, len + 1), GFP_KERNEL_ACCOUNT);
+	if (!task)
+		return ERR_PTR(-ENOMEM);
+	task->id = atomic64_inc_return(&vmguest_task_ids);
+	err = xa_reserve(&vmguest_tasks, task->id, GFP_KERNEL_ACCOUNT);
+	if (err) {
+		kfree(task);
+		return ERR_PTR(err);
+	}
+
+	kref_init(&task->ref);
+	kref_get(&vm->ref);
+	task->vm = vm;
+	task->verb = verb;
+	task->until = request->until;
+	if (!task->until && verb == VMGUEST_VERB_SHUTDOWN)
+		task->until = VMGUEST_UNTIL_GONE;
+	if (!(request->flags & VMGUEST_REQ_NO_DEADLINE))
+		task->deadline_ms = request->deadline_ms ?: READ_ONCE(deadline_ms);
+	task->force_after_ms = request->force_after_ms;
+	task->queue = request->flags & VMGUEST_REQ_QUEUE;
+	task->flags = VMGUEST_TASK_CANCELABLE;
+	if (request->flags & VMGUEST_REQ_FORCE)
+		task->flags |= VMGUEST_TASK_FORCE;
+	task->start_ns = ktime_get_ns();
+	task->stage_ns[VMGUEST_STAGE_QUEUED] = task->start_ns;
+	task->starter = person_current();
+	INIT_DELAYED_WORK(&task->timer, vmguest_task_timer);
+	init_waitqueue_head(&task->wait);
+	INIT_LIST_HEAD(&task->node);
+	INIT_LIST_HEAD(&task->send_node);
+	memcpy(task->reason, request->reason, len);
+	return task;
+}
+
+static void task_release(struct kref *ref)
+{
+	struct vmguest_task *task = container_of(ref, struct vmguest_task, ref);
+	unsigned int i;
+
+	xa_erase(&vmguest_tasks, task->id);
+	put_pid(task->starter.pid);
+	put_pid(task->canceller.pid);
+	for (i = 0; i < VMGUEST_TASK_JOINERS; i++)
+		put_pid(task->joiner[i].pid);
+	vmguest_vm_put(task->vm);
+	kfree(task);
+}
+
+void vmguest_task_get(struct vmguest_task *task)
+{
+	kref_get(&task->ref);
+}
+
+/* May run under the VM's lock: whoever holds that has a reference to the VM. */
+void vmguest_task_put(struct vmguest_task *task)
+{
+	kref_put(&task->ref, task_release);
+}
+
+/* Return: the admitted task with this id, referenced, or NULL. */
+struct vmguest_task *vmguest_task_find(u64 id)
+{
+	struct vmguest_task *task;
+
+	if (id > ULONG_MAX)
+		return NULL;
+	xa_lock(&vmguest_tasks);
+	task = xa_load(&vmguest_tasks, id);
+	if (task && !kref_get_unless_zero(&task->ref))
+		task = NULL;
+	xa_unlock(&vmguest_tasks);
+	return task;
+}
+
+bool vmguest_task_is_running(const struct vmguest_task *task)
+{
+	lockdep_assert_held(&task->vm->lock);
+	return !(task->flags & VMGUEST_TASK_COMPLETE);
+}
+
+static void task_changed(struct vmguest_task *task, __poll_t events)
+{
+	task->changes++;
+	wake_up_poll(&task->wait, EPOLLPRI | events);
+}
+
+/* Stages only go forward; one that is behind already is no news. */
+static void task_advance(struct vmguest_task *task, enum vmguest_stage stage)
+{
+	if (stage <= task->stage)
+		return;
+	task->stage = stage;
+	task->stage_ns[stage] = ktime_get_ns();
+	task->percent = max(task->percent, stage_percent[stage]);
+	task_changed(task, 0);
+}
+
+static bool task_awaits_absence(const struct vmguest_task *task)
+{
+	const struct vmguest_vm *vm = task->vm;
+
+	return task == vm->task && !vm->lifeline &&
+	       task->verb == VMGUEST_VERB_SHUTDOWN &&
+	       (task->proofs & VMGUEST_PROOF_CHANNEL_DOWN) &&
+	       list_empty(&vm->channels);
+}
+
+static u32 task_elapsed_ms(const struct vmguest_task *task)
+{
+	return min_t(u64, div_u64(ktime_get_ns() - task->start_ns, NSEC_PER_MSEC),
+		     U32_MAX);
+}
+
+static bool task_force_pending(const struct vmguest_task *task)
+{
+	return task->force_after_ms && !(task->flags & VMGUEST_TASK_FORCE);
+}
+
+/* The pending timer owns a reference. */
+static void task_arm_timer(struct vmguest_task *task)
+{
+	u32 elapsed = task_elapsed_ms(task);
+	u32 next = U32_MAX;
+	u32 wait;
+
+	lockdep_assert_held(&task->vm->lock);
+	if (task->deadline_ms)
+		next = task->deadline_ms;
+	if (task_force_pending(task))
+		next = min(next, task->force_after_ms);
+	wait = next > elapsed ? next - elapsed : 0;
+	if (task_awaits_absence(task))
+		wait = min_t(u32, wait, TASK_PROBE_MS);
+	else if (next == U32_MAX)
+		return;
+
+	kref_get(&task->ref);
+	if (mod_delayed_work(vmguest_wq, &task->timer, msecs_to_jiffies(wait)))
+		kref_put(&task->ref, task_release);
+}
+
+static void task_disarm_timer(struct vmguest_task *task)
+{
+	if (cancel_delayed_work(&task->timer))
+		vmguest_task_put(task);
+}
+
+/* Hands the task from its VM's running ones to its ended ones. */
+static void task_retire(struct vmguest_task *task)
+{
+	struct vmguest_vm *vm = task->vm;
+	struct vmguest_task *oldest;
+
+	if (task->verb == VMGUEST_VERB_PING) {
+		list_del_init(&task->node);
+		vmguest_task_put(task);
+		return;
+	}
+	vm->task = NULL;
+	vm->last_task_id = task->id;
+	list_add_tail(&task->node, &vm->ended);
+	vm->ended_count++;
+	while (vm->ended_count > max(READ_ONCE(task_retain), 1U)) {
+		oldest = list_first_entry(&vm->ended, struct vmguest_task, node);
+		list_del_init(&oldest->node);
+		vm->ended_count--;
+		vmguest_task_put(oldest);
+	}
+}
+
+/*
+ * The only way for a task to end. A PING is not kept: the caller must not
+ * touch one afterwards without a reference of its own.
+ */
+static void vmguest_task_complete(struct vmguest_task *task,
+				  enum vmguest_result result, int error)
+{
+	struct vmguest_vm *vm = task->vm;
+
+	lockdep_assert_held(&vm->lock);
+	if (WARN_ON_ONCE(!vmguest_task_is_running(task)))
+		return;
+
+	task->result = result;
+	task->error = error;
+	task->end_ns = ktime_get_ns();
+	task->flags |= VMGUEST_TASK_COMPLETE;
+	task->flags &= ~VMGUEST_TASK_CANCELABLE;
+	if (result == VMGUEST_RESULT_SUCCESS)
+		task->percent = 100;
+	list_del_init(&task->send_node);
+	task_disarm_timer(task);
+	task_changed(task, EPOLLIN | EPOLLRDNORM | EPOLLHUP);
+	if (vm->state == VMGUEST_VM_STOPPING && vm->channel &&
+	    task == vm->task && result != VMGUEST_RESULT_SUCCESS)
+		vm->state = VMGUEST_VM_RUNNING;
+	task_retire(task);
+	vmguest_vm_check_reap(vm);
+}
+
+/*
+ * Tells the agent to forget a task that ends on the host. Only a courtesy: the
+ * agent does nothing irreversible before its COMMIT is granted, and that will
+ * be refused.
+ */
+static void task_withdraw(struct vmguest_task *task)
+{
+	struct vmguest_vm *vm = task->vm;
+
+	if (task->handed && task->verb != VMGUEST_VERB_PING && vm->channel &&
+	    !(task->proofs & VMGUEST_PROOF_COMMITTED))
+		vmguest_channel_send_cancel(vm->channel, task->id);
+}
+
+/* Completes a shutdown as soon as what was seen decides about it. */
+static void task_evaluate_shutdown(struct vmguest_task *task)
+{
+	u32 proofs = task->proofs;
+	bool clean = proofs & VMGUEST_PROOF_LAST_BREATH;
+	bool excused = (proofs & VMGUEST_PROOF_COMMITTED) &&
+		       !(task->vm->capabilities & VMGUEST_CAP_LAST_BREATH);
+	bool down = proofs & VMGUEST_PROOF_CHANNEL_DOWN;
+	bool gone = proofs & VMGUEST_PROOF_VM_GONE;
+
+	if (task->until == VMGUEST_UNTIL_DOWN)
+		gone |= down && (clean || excused);
+	if (!gone)
+		return;
+	if (!clean && !excused) {
+		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
+				      -ECONNABORTED);
+		return;
+	}
+	if (!clean)
+		task->flags |= VMGUEST_TASK_CLEAN_UNKNOWN;
+	vmguest_task_complete(task, VMGUEST_RESULT_SUCCESS, 0);
+}
+
+/* A RESTART outlives its VM until the deadline: the same name may come back. */
+static void task_evaluate(struct vmguest_task *task)
+{
+	if (task->verb == VMGUEST_VERB_SHUTDOWN)
+		task_evaluate_shutdown(task);
+	else if (task->verb != VMGUEST_VERB_RESTART &&
+		 (task->proofs & VMGUEST_PROOF_VM_GONE))
+		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
+				      -ECONNABORTED);
+}
+
+static void task_expire(struct vmguest_task *task)
+{
+	task_withdraw(task);
+	if (task->verb == VMGUEST_VERB_RESTART &&
+	    (task->proofs & VMGUEST_PROOF_VM_GONE))
+		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
+				      -ECONNABORTED);
+	else if (task->stage == VMGUEST_STAGE_BLOCKED)
+		vmguest_task_complete(task, VMGUEST_RESULT_SHUTDOWN_ABORT,
+				      -EBUSY);
+	else
+		vmguest_task_complete(task, VMGUEST_RESULT_TIMEOUT, -ETIMEDOUT);
+}
+
+static void task_queue_send(struct vmguest_task *task)
+{
+	struct vmguest_vm *vm = task->vm;
+
+	list_move_tail(&task->send_node, &vm->sends);
+	if (vm->channel)
+		vmguest_channel_kick(vm->channel);
+}
+
+static void task_escalate(struct vmguest_task *task)
+{
+	task->flags |= VMGUEST_TASK_FORCE | VMGUEST_TASK_ESCALATED;
+	task_changed(task, 0);
+	if (!task->vm->channel || (task->vm->capabilities & VMGUEST_CAP_FORCE))
+		task_queue_send(task);
+}
+
+static void vmguest_task_timer(struct work_struct *work)
+{
+	struct vmguest_task *task = container_of(to_delayed_work(work),
+						 struct vmguest_task, timer);
+	struct vmguest_vm *vm = task->vm;
+	bool absent;
+
+	spin_lock(&vm->lock);
+	absent = task_awaits_absence(task);
+	spin_unlock(&vm->lock);
+	absent = absent && vmguest_cid_is_absent(vm->cid);
+
+	spin_lock(&vm->lock);
+	if (vmguest_task_is_running(task) && absent &&
+	    task_awaits_absence(task))
+		vmguest_vm_left_host(vm);
+	if (vmguest_task_is_running(task)) {
+		u32 elapsed = task_elapsed_ms(task);
+
+		if (task->deadline_ms && elapsed >= task->deadline_ms) {
+			task_expire(task);
+		} else {
+			if (task_force_pending(task) &&
+			    elapsed >= task->force_after_ms)
+				task_escalate(task);
+			task_arm_timer(task);
+		}
+	}
+	spin_unlock(&vm->lock);
+	vmguest_task_put(task);
+}
+
+static unsigned int task_strength(const struct vmguest_task *task)
+{
+	unsigned int strength = task->verb == VMGUEST_VERB_LOGOFF ? 0 : 2;
+
+	return strength + !!(task->flags & VMGUEST_TASK_FORCE);
+}
+
+/* Return: 0 when @task may supersede @running, else -EINPROGRESS or -EBUSY. */
+static int task_compare(const struct vmguest_task *task,
+			const struct vmguest_task *running, u32 flags)
+{
+	unsigned int ours = task_strength(task);
+	unsigned int theirs = task_strength(running);
+
+	if (ours > theirs)
+		return 0;
+	if (task->verb != running->verb)
+		return -EBUSY;
+	if (ours == theirs || (flags & VMGUEST_REQ_JOIN))
+		return -EINPROGRESS;
+	return -EBUSY;
+}
+
+/* May @task start now? */
+static int task_check_vm(const struct vmguest_task *task, bool absent)
+{
+	const struct vmguest_vm *vm = task->vm;
+
+	if (vm->state == VMGUEST_VM_GONE)
+		return -EHOSTDOWN;
+	if (vm->channel)
+		return task_agent_can(task) ? 0 : -EOPNOTSUPP;
+	if (absent)
+		return -EHOSTDOWN;
+	return task->queue ? 0 : -ENOTCONN;
+}
+
+static void task_start(struct vmguest_task *task)
+{
+	struct vmguest_vm *vm = task->vm;
+
+	vmguest_task_get(task);
+	if (task->verb == VMGUEST_VERB_PING) {
+		list_add_tail(&task->node, &vm->pings);
+	} else {
+		vm->task = task;
+		vm->accepted_id = 0;
+	}
+	/* The slot was reserved, so this allocates nothing. */
+	WARN_ON(xa_is_err(xa_store(&vmguest_tasks, task->id, task, GFP_NOWAIT)));
+	task_arm_timer(task);
+	task_queue_send(task);
+}
+
+/**
+ * vmguest_task_admit - Start a task, if its VM's rules allow
+ * @task: The new task.
+ * @flags: enum vmguest_request_flags.
+ * @absent: Without a channel: the VM's CID is not on this host.
+ * @running: Out, with -EINPROGRESS and -EBUSY the task in the way, referenced.
+ *
+ * Cannot fail half-way: after 0 the request is queued to the guest. Nothing that
+ * the caller does afterwards may fail.
+ *
+ * Return: 0, -ENOENT, -EHOSTDOWN, -ENOTCONN, -EOPNOTSUPP, -EINPROGRESS, -EBUSY.
+ */
+int vmguest_task_admit(struct vmguest_task *task, u32 flags, bool absent,
+		       struct vmguest_task **running)
+{
+	struct vmguest_vm *vm = task->vm;
+	struct vmguest_task *weaker = NULL;
+	int err;
+
+	*running = NULL;
+	spin_lock(&vm->lock);
+	err = -ENOENT;
+	if (vm->dead)
+		goto unlock;
+	if (task->verb != VMGUEST_VERB_PING && vm->task) {
+		err = task_compare(task, vm->task, flags);
+		if (err) {
+			*running = vm->task;
+			vmguest_task_get(*running);
+			goto unlock;
+		}
+		weaker = vm->task;
+	}
+	err = task_check_vm(task, absent);
+	if (err)
+		goto unlock;
+	if (weaker) {
+		weaker->superseded_by = task->id;
+		task_withdraw(weaker);
+		vmguest_task_complete(weaker, VMGUEST_RESULT_CANCELLED,
+				      -ECANCELED);
+	}
+	task_start(task);
+unlock:
+	spin_unlock(&vm->lock);
+	return err;
+}
+
+/* Names current among those who joined. */
+void vmguest_task_join(struct vmguest_task *task)
+{
+	struct vmguest_person person = person_current();
+
+	spin_lock(&task->vm->lock);
+	if (task->joiners < VMGUEST_TASK_JOINERS) {
+		task->joiner[task->joiners] = person;
+		person.pid = NULL;
+	}
+	task->joiners++;
+	task_changed(task, 0);
+	spin_unlock(&task->vm->lock);
+	put_pid(person.pid);
+}
+
+/**
+ * vmguest_task_cancel - End a task as cancelled by current
+ * @task: The task.
+ *
+ * Return: 0, and the guest will not act; -EBUSY past the commit point;
+ * -EALREADY when complete.
+ */
+int vmguest_task_cancel(struct vmguest_task *task)
+{
+	struct vmguest_vm *vm = task->vm;
+	int err = 0;
+
+	spin_lock(&vm->lock);
+	if (!vmguest_task_is_running(task)) {
+		err = -EALREADY;
+	} else if (!(task->flags & VMGUEST_TASK_CANCELABLE)) {
+		err = -EBUSY;
+	} else {
+		task->canceller = person_current();
+		task_withdraw(task);
+		vmguest_task_complete(task, VMGUEST_RESULT_CANCELLED,
+				      -ECANCELED);
+	}
+	spin_unlock(&vm->lock);
+	return err;
+}
+
+/* Puts what a task fd shows into @cmd, seen from current's namespaces. */
+void vmguest_task_get_info(struct vmguest_task *task,
+			   struct vmguest_task_get *cmd)
+{
+	struct vmguest_vm *vm = task->vm;
+	unsigned int i;
+
+	lockdep_assert_held(&vm->lock);
+	cmd->task_id = task->id;
+	cmd->vm_id = vm->id;
+	cmd->cid = vm->cid;
+	cmd->verb = task->verb;
+	cmd->stage = task->stage;
+	cmd->percent = task->percent;
+	cmd->task_flags = task->flags;
+	if (vm->dead)
+		cmd->task_flags |= VMGUEST_TASK_VM_UNREGISTERED;
+	cmd->proofs = task->proofs;
+	cmd->until = task->until;
+	cmd->result = task->result;
+	cmd->error = task->error;
+	cmd->deadline_ms = task->deadline_ms;
+	cmd->force_after_ms = task->force_after_ms;
+	cmd->targeted = task->targeted;
+	cmd->ended = task->ended;
+	cmd->left = task->left;
+	cmd->superseded_by = task->superseded_by;
+	cmd->start_ns = task->start_ns;
+	for (i = 0; i < VMGUEST_STAGE_COUNT; i++)
+		cmd->stage_ns[i] = task->stage_ns[i];
+	cmd->end_ns = task->end_ns;
+	cmd->starter = person_show(&task->starter);
+	cmd->canceller = person_show(&task->canceller);
+	for (i = 0; i < VMGUEST_TASK_JOINERS; i++)
+		cmd->joiner[i] = person_show(&task->joiner[i]);
+	cmd->joiners = task->joiners;
+	strscpy(cmd->vm_name, vm->name, sizeof(cmd->vm_name));
+	strscpy(cmd->reason, task->reason, sizeof(cmd->reason));
+	memcpy(cmd->guest_text, task->guest_text, sizeof(cmd->guest_text));
+}
+
+static void task_build_request(struct vmguest_task *task,
+			       struct vmguest_frame *frame)
+{
+	frame->type = VMGUEST_WIRE_REQUEST;
+	frame->request.verb = task->verb;
+	frame->request.scope = VMGUEST_SCOPE_ALL;
+	if (task->flags & VMGUEST_TASK_FORCE)
+		frame->request.flags |= VMGUEST_WIRE_REQ_FORCE;
+	if (task->handed)
+		frame->request.flags |= VMGUEST_WIRE_REQ_AGAIN;
+	if (task->proofs & VMGUEST_PROOF_COMMITTED)
+		frame->request.flags |= VMGUEST_WIRE_REQ_COMMITTED;
+	if (task->deadline_ms) {
+		u32 elapsed = task_elapsed_ms(task);
+
+		frame->request.deadline_ms = task->deadline_ms > elapsed ?
+					     task->deadline_ms - elapsed : 1;
+	}
+	frame->text[VMGUEST_REQUEST_REASON].data = task->reason;
+	frame->text[VMGUEST_REQUEST_REASON].len = strlen(task->reason);
+}
+
+/* Takes @task off its VM's list of sends and writes down what to send. */
+void vmguest_task_build_frame(struct vmguest_task *task,
+			      struct vmguest_frame *frame)
+{
+	lockdep_assert_held(&task->vm->lock);
+	memset(frame, 0, sizeof(*frame));
+	frame->task_id = task->id;
+	if (task->verb == VMGUEST_VERB_PING)
+		frame->type = VMGUEST_WIRE_PING;
+	else
+		task_build_request(task, frame);
+	if (task->handed)
+		task->flags |= VMGUEST_TASK_RESENT;
+	task->handed = true;
+	list_del_init(&task->send_node);
+}
+
+/* The guest's socket took the last byte of the request. */
+void vmguest_task_sent(struct vmguest_task *task)
+{
+	lockdep_assert_held(&task->vm->lock);
+	if (vmguest_task_is_running(task))
+		task_advance(task, VMGUEST_STAGE_SENT);
+}
+
+static void task_pong(struct vmguest_vm *vm, u64 task_id)
+{
+	struct vmguest_task *task;
+
+	list_for_each_entry(task, &vm->pings, node) {
+		if (task->id != task_id || !task->handed)
+			continue;
+		task->proofs |= VMGUEST_PROOF_PONG;
+		vmguest_task_complete(task, VMGUEST_RESULT_SUCCESS, 0);
+		return;
+	}
+}
+
+static void task_accepted(struct vmguest_task *task)
+{
+	task->proofs |= VMGUEST_PROOF_ACCEPTED;
+	task_advance(task, VMGUEST_STAGE_ACCEPTED);
+	if (task->until == VMGUEST_UNTIL_ACCEPTED) {
+		task->vm->accepted_id = task->id;
+		vmguest_task_complete(task, VMGUEST_RESULT_SUCCESS, 0);
+	}
+}
+
+static int task_blocked(struct vmguest_task *task,
+			const struct vmguest_frame *frame)
+{
+	if (task->proofs & VMGUEST_PROOF_COMMITTED)
+		return -EPROTO;
+	vmguest_text_clean(task->guest_text, sizeof(task->guest_text),
+			   &frame->text[VMGUEST_BLOCKED_WHO]);
+	task_advance(task, VMGUEST_STAGE_BLOCKED);
+	return 0;
+}
+
+/* What a VM said before it was gone is still read afterwards. */
+static void task_vm_stopping(struct vmguest_vm *vm)
+{
+	if (vm->state != VMGUEST_VM_GONE)
+		vm->state = VMGUEST_VM_STOPPING;
+}
+
+/*
+ * The commit point. The host decides it, under the lock that a cancel and the
+ * deadline take too: whoever comes first wins and the other one is told.
+ */
+static void task_commit(struct vmguest_vm *vm, struct vmguest_task *task,
+			u64 task_id)
+{
+	if (!task && task_id != vm->accepted_id) {
+		vmguest_channel_send_cancel(vm->channel, task_id);
+		return;
+	}
+	if (task) {
+		task->proofs |= VMGUEST_PROOF_ACCEPTED |
+				VMGUEST_PROOF_COMMITTED;
+		task->flags &= ~VMGUEST_TASK_CANCELABLE;
+		task_advance(task, VMGUEST_STAGE_STOPPING);
+		if (task->verb != VMGUEST_VERB_LOGOFF)
+			task_vm_stopping(vm);
+	}
+	vmguest_channel_send_go(vm->channel, task_id);
+}
+
+static int task_progress(struct vmguest_task *task,
+			 const struct vmguest_frame *frame)
+{
+	u8 percent = 10 + frame->progress.percent * 80 / 100;
+
+	if (!(task->proofs & VMGUEST_PROOF_COMMITTED))
+		return -EPROTO;
+	if (percent > task->percent) {
+		task->percent = percent;
+		task_changed(task, 0);
+	}
+	return 0;
+}
+
+static int task_verdict(struct vmguest_task *task,
+			const struct vmguest_frame *frame)
+{
+	u32 code = frame->result.code;
+	bool logoff = task->verb == VMGUEST_VERB_LOGOFF;
+
+	if (!logoff && (code == VMGUEST_WIRE_OK ||
+			code == VMGUEST_WIRE_NO_SESSIONS))
+		return -EPROTO;
+	if (code == VMGUEST_WIRE_OK &&
+	    (frame->result.left || !(task->proofs & VMGUEST_PROOF_COMMITTED)))
+		return -EPROTO;
+
+	task->targeted = frame->result.targeted;
+	task->ended = frame->result.ended;
+	task->left = frame->result.left;
+	vmguest_text_clean(task->guest_text, sizeof(task->guest_text),
+			   &frame->text[VMGUEST_RESULT_TEXT]);
+	if (code == VMGUEST_WIRE_OK)
+		task->proofs |= VMGUEST_PROOF_SESSIONS_ENDED;
+	vmguest_task_complete(task, guest_verdicts[code].result,
+			      guest_verdicts[code].error);
+	return 0;
+}
+
+static int task_last_breath(struct vmguest_vm *vm, struct vmguest_task *task,
+			    const struct vmguest_frame *frame)
+{
+	bool reboot = frame->last_breath.end == VMGUEST_END_REBOOT;
+
+	task_vm_stopping(vm);
+	if (!task)
+		return 0;
+	if (task->verb == VMGUEST_VERB_LOGOFF ||
+	    !(task->proofs & VMGUEST_PROOF_COMMITTED))
+		return -EPROTO;
+	/* Another end than the one asked for proves nothing for this task. */
+	if (reboot != (task->verb == VMGUEST_VERB_RESTART))
+		return 0;
+	task->proofs |= VMGUEST_PROOF_LAST_BREATH;
+	task_advance(task, VMGUEST_STAGE_LAST_BREATH);
+	return 0;
+}
+
+/**
+ * vmguest_task_handle - Act on what a guest says about a task
+ * @vm: The guest's VM, its lock held.
+ * @frame: A decoded frame from its agent.
+ *
+ * Frames about tasks that have ended, or that are not this VM's, change
+ * nothing: they can be late.
+ *
+ * Return: 0, or -EPROTO when the frame is out of place.
+ */
+int vmguest_task_handle(struct vmguest_vm *vm, const struct vmguest_frame *frame)
+{
+	struct vmguest_task *task = vm->task;
+
+	lockdep_assert_held(&vm->lock);
+	if (frame->type == VMGUEST_WIRE_PONG) {
+		task_pong(vm, frame->task_id);
+		return 0;
+	}
+	if (task && task->id != frame->task_id)
+		task = NULL;
+	if (task && !task->handed)
+		return -EPROTO;
+	if (frame->type == VMGUEST_WIRE_COMMIT) {
+		task_commit(vm, task, frame->task_id);
+		return 0;
+	}
+	if (frame->type == VMGUEST_WIRE_LAST_BREATH)
+		return task_last_breath(vm, task, frame);
+	if (!task)
+		return 0;
+
+	switch (frame->type) {
+	case VMGUEST_WIRE_ACCEPTED:
+		task_accepted(task);
+		return 0;
+	case VMGUEST_WIRE_BLOCKED:
+		return task_blocked(task, frame);
+	case VMGUEST_WIRE_PROGRESS:
+		return task_progress(task, frame);
+	case VMGUEST_WIRE_RESULT:
+		return task_verdict(task, frame);
+	default:
+		return -EPROTO;
+	}
+}
+
+static void task_new_boot(struct vmguest_task *task)
+{
+	task->proofs |= VMGUEST_PROOF_NEW_BOOT;
+	if (task->proofs & VMGUEST_PROOF_LAST_BREATH) {
+		task->proofs |= VMGUEST_PROOF_CHANNEL_DOWN;
+		task_advance(task, VMGUEST_STAGE_CHANNEL_DOWN);
+	}
+	if (task->verb != VMGUEST_VERB_RESTART) {
+		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
+				      -ECONNABORTED);
+		return;
+	}
+	if (!(task->proofs & VMGUEST_PROOF_LAST_BREATH))
+		task->flags |= VMGUEST_TASK_CLEAN_UNKNOWN;
+	vmguest_task_complete(task, VMGUEST_RESULT_SUCCESS, 0);
+}
+
+/*
+ * vmguest_task_agent_back - The VM has an agent again
+ * @vm: The VM, its lock held.
+ * @same_boot: The guest has not booted since the agent was heard last.
+ */
+void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot)
+{
+	struct vmguest_task *task = vm->task;
+
+	lockdep_assert_held(&vm->lock);
+	if (!same_boot)
+		vm->accepted_id = 0;
+	if (!task)
+		return;
+	if (task->handed && !same_boot)
+		task_new_boot(task);
+	else if (!task_agent_can(task))
+		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
+				      -EOPNOTSUPP);
+	else
+		task_queue_send(task);
+}
+
+/* A PING dies with the agent it was sent to; a request waits for it. */
+void vmguest_task_agent_lost(struct vmguest_vm *vm)
+{
+	struct vmguest_task *task, *next;
+
+	lockdep_assert_held(&vm->lock);
+	list_for_each_entry_safe(task, next, &vm->pings, node)
+		if (task->handed || !task->queue)
+			vmguest_task_complete(task,
+					      VMGUEST_RESULT_UNEXPECTED_ERROR,
+					      -ENOTCONN);
+}
+
+/*
+ * vmguest_task_channel_down - A connection of the guest has ended
+ * @vm: The VM, its lock held, the connection off its list.
+ * @reset: The host side of the transport went away.
+ */
+void vmguest_task_channel_down(struct vmguest_vm *vm, bool reset)
+{
+	struct vmguest_task *task = vm->task;
+	bool last = list_empty(&vm->channels);
+
+	lockdep_assert_held(&vm->lock);
+	if (!task)
+		return;
+	if (reset || (last && (task->proofs & VMGUEST_PROOF_LAST_BREATH))) {
+		task->proofs |= VMGUEST_PROOF_CHANNEL_DOWN;
+		task_advance(task, VMGUEST_STAGE_CHANNEL_DOWN);
+		task_evaluate(task);
+	}
+	if (vmguest_task_is_running(task))
+		task_arm_timer(task);
+}
+
+/* The VM is proven to be gone; its lock is held. */
+void vmguest_task_vm_gone(struct vmguest_vm *vm)
+{
+	struct vmguest_task *task, *next;
+
+	lockdep_assert_held(&vm->lock);
+	list_for_each_entry_safe(task, next, &vm->pings, node) {
+		task->proofs |= VMGUEST_PROOF_VM_GONE;
+		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
+				      -ECONNABORTED);
+	}
+	task = vm->task;
+	if (!task)
+		return;
+	task->proofs |= VMGUEST_PROOF_VM_GONE;
+	if (task->proofs & VMGUEST_PROOF_LAST_BREATH)
+		task->proofs |= VMGUEST_PROOF_CHANNEL_DOWN;
+	task_advance(task, VMGUEST_STAGE_VM_GONE);
+	task_evaluate(task);
+}
+
+/* The name of a gone VM is registered again and its guest said HELLO. */
+void vmguest_task_vm_returned(struct vmguest_vm *predecessor)
+{
+	struct vmguest_task *task;
+
+	spin_lock(&predecessor->lock);
+	task = predecessor->task;
+	if (task && task->verb == VMGUEST_VERB_RESTART)
+		task_new_boot(task);
+	spin_unlock(&predecessor->lock);
+}
+
+/* The VM leaves the registry: everything ends now, nothing is kept. */
+void vmguest_task_abort_all(struct vmguest_vm *vm)
+{
+	struct vmguest_task *task, *next;
+
+	lockdep_assert_held(&vm->lock);
+	list_for_each_entry_safe(task, next, &vm->pings, node)
+		vmguest_task_complete(task, VMGUEST_RESULT_CANCELLED,
+				      -ECANCELED);
+	task = vm->task;
+	if (task) {
+		task_withdraw(task);
+		if (task->proofs & VMGUEST_PROOF_VM_GONE)
+			vmguest_task_complete(task,
+					      VMGUEST_RESULT_UNEXPECTED_ERROR,
+					      -ECONNABORTED);
+		else
+			vmguest_task_complete(task, VMGUEST_RESULT_CANCELLED,
+					      -ECANCELED);
+	}
+	list_for_each_entry_safe(task, next, &vm->ended, node) {
+		list_del_init(&task->node);
+		vm->ended_count--;
+		vmguest_task_put(task);
+	}
+}
+
+/* All tasks are gone: their VMs are, and open task fds pin the module. */
+void vmguest_task_uninit(void)
+{
+	WARN_ON(!xa_empty(&vmguest_tasks));
+	xa_destroy(&vmguest_tasks);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _VMGUEST_TASK_H
+#define _VMGUEST_TASK_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/types.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "protocol.h"
+
+struct pid;
+struct vmguest_vm;
+
+/**
+ * struct vmguest_person - Who did something to a task
+ * @uid: Effective uid.
+ * @pid: Thread group, referenced, or NULL for nobody.
+ */
+struct vmguest_person {
+	kuid_t uid;
+	struct pid *pid;
+};
+
+/**
+ * struct vmguest_task - One request to one VM
+ *
+ * Created by a verb ioctl and invisible until vmguest_task_admit() has put it
+ * under its VM's rules. While it runs its VM holds a reference (as the running
+ * request or in the list of PINGs), after that the VM's list of ended tasks
+ * does, until newer ones push it out or the VM is removed. Each task fd, the
+ * pending timer and a channel that is sending its frame hold one more. The
+ * table of ids holds none: vmguest_task_find() takes one unless the count is
+ * zero, and the last put erases the entry.
+ *
+ * A task ends exactly once, in vmguest_task_complete(), and is not changed
+ * afterwards.
+ *
+ * @ref: Reference count.
+ * @id: Never reused within one load of the module.
+ * @vm: Its VM; owns a reference; constant. &vmguest_vm.lock protects everything
+ *	from @node on.
+ * @verb: enum vmguest_verb; constant.
+ * @until: enum vmguest_until; constant.
+ * @deadline_ms: Deadline from @start_ns, 0 for none; constant.
+ * @force_after_ms: Becomes a FORCE this long after @start_ns, 0 never; constant.
+ * @start_ns: CLOCK_MONOTONIC of the call; constant.
+ * @starter: Who asked; constant.
+ * @timer: Runs at the deadline, at the escalation and, where no event tells
+ *	that a VM without lifeline is gone, to look.
+ * @wait: Pollers of the task's fds.
+ * @node: Entry in the VM's list of PINGs or of ended tasks.
+ * @send_node: Entry in the VM's list of tasks to send.
+ * @stage: enum vmguest_stage.
+ * @percent: 0 to 100.
+ * @flags: enum vmguest_task_flags.
+ * @proofs: enum vmguest_proofs.
+ * @result: enum vmguest_result.
+ * @error: 0 or negative errno.
+ * @queue: It may wait for an agent.
+ * @handed: A channel has taken its request to send it.
+ * @changes: Counts visible changes; a task fd remembers what it has seen.
+ * @close_fds: Open fds with CANCEL_ON_CLOSE.
+ * @targeted: Sessions to end.
+ * @ended: Sessions that ended.
+ * @left: Sessions left.
+ * @superseded_by: The stronger task.
+ * @stage_ns: When each stage was reached.
+ * @end_ns: When it ended.
+ * @canceller: Who cancelled.
+ * @joiner: The first who joined.
+ * @joiners: How many joined.
+ * @guest_text: The guest's explanation, cleaned.
+ * @reason: The starter's reason; constant.
+ */
+struct vmguest_task {
+	struct kref ref;
+	u64 id;
+	struct vmguest_vm *vm;
+	u8 verb;
+	u8 until;
+	u32 deadline_ms;
+	u32 force_after_ms;
+	u64 start_ns;
+	struct vmguest_person starter;
+	struct delayed_work timer;
+	wait_queue_head_t wait;
+
+	struct list_head node;
+	struct list_head send_node;
+	u8 stage;
+	u8 percent;
+	u8 result;
+	bool queue;
+	bool handed;
+	u32 flags;
+	u32 proofs;
+	int error;
+	u32 changes;
+	u32 close_fds;
+	u32 targeted;
+	u32 ended;
+	u32 left;
+	u64 superseded_by;
+	u64 stage_ns[VMGUEST_STAGE_COUNT];
+	u64 end_ns;
+	struct vmguest_person canceller;
+	struct vmguest_person joiner[VMGUEST_TASK_JOINERS];
+	u32 joiners;
+	char guest_text[VMGUEST_TEXT_SIZE];
+	char reason[];
+};
+
+void vmguest_task_uninit(void);
+
+struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
+					 const struct vmguest_request *request);
+void vmguest_task_get(struct vmguest_task *task);
+void vmguest_task_put(struct vmguest_task *task);
+struct vmguest_task *vmguest_task_find(u64 id);
+
+int vmguest_task_admit(struct vmguest_task *task, u32 flags, bool absent,
+		       struct vmguest_task **running);
+void vmguest_task_join(struct vmguest_task *task);
+int vmguest_task_cancel(struct vmguest_task *task);
+void vmguest_task_get_info(struct vmguest_task *task,
+			   struct vmguest_task_get *cmd);
+
+bool vmguest_task_is_running(const struct vmguest_task *task);
+void vmguest_task_build_frame(struct vmguest_task *task,
+			      struct vmguest_frame *frame);
+void vmguest_task_sent(struct vmguest_task *task);
+int vmguest_task_handle(struct vmguest_vm *vm,
+			const struct vmguest_frame *frame);
+void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot);
+void vmguest_task_agent_lost(struct vmguest_vm *vm);
+void vmguest_task_channel_down(struct vmguest_vm *vm, bool reset);
+void vmguest_task_vm_gone(struct vmguest_vm *vm);
+void vmguest_task_vm_returned(struct vmguest_vm *predecessor);
+void vmguest_task_abort_all(struct vmguest_vm *vm);
+
+#endif /* _VMGUEST_TASK_H */
