@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Graceful control of guest operating systems: module init and exit.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/random.h>
+#include <linux/workqueue.h>
+
+#include "channel.h"
+#include "device.h"
+#include "listener.h"
+#include "main.h"
+#include "task.h"
+#include "vm.h"
+
+struct workqueue_struct *vmguest_wq;
+u8 vmguest_instance[16];
+
+static int __init vmguest_init(void)
+{
+	int err;
+
+	get_random_bytes(vmguest_instance, sizeof(vmguest_instance));
+	vmguest_wq = alloc_workqueue("vmguest", WQ_UNBOUND, 0);
+	if (!vmguest_wq)
+		return -ENOMEM;
+	err = vmguest_vm_init();
+	if (err)
+		goto destroy_workqueue;
+	err = vmguest_listener_init();
+	if (err) {
+		pr_err("cannot listen on AF_VSOCK: %d\n", err);
+		goto uninit_vm;
+	}
+	err = vmguest_device_init();
+	if (err)
+		goto uninit_listener;
+	return 0;
+
+uninit_listener:
+	vmguest_listener_uninit();
+	vmguest_channel_uninit();
+uninit_vm:
+	vmguest_vm_uninit();
+destroy_workqueue:
+	destroy_workqueue(vmguest_wq);
+	return err;
+}
+
+/*
+ * Open files pin the module, so no call and no task fd is left. First nothing new
+ * can come in, then channels and VMs end, then the work that they queued.
+ */
+static void __exit vmguest_exit(void)
+{
+	vmguest_device_uninit();
+	vmguest_listener_uninit();
+	vmguest_channel_uninit();
+	vmguest_vm_uninit();
+	destroy_workqueue(vmguest_wq);
+	vmguest_task_uninit();
+	/* VMs are freed by kfree_rcu(); socket callbacks may still return. */
+	rcu_barrier();
+	synchronize_rcu();
+}
+
+module_init(vmguest_init);
+module_exit(vmguest_exit);
+
+MODULE_DESCRIPTION("Graceful control of guest operating systems");
+MODULE_AUTHOR("The vmguest maintainers");
+MODULE_LICENSE("GPL");
+/* Loads the core and, on hosts, lets guests find a listener at once. */
+MODULE_SOFTDEP("pre: vsock vhost_vsock");
