@@ -4,6 +4,7 @@
  */
 #include <linux/module.h>
 #include <linux/net.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/vm_sockets.h>
@@ -23,7 +24,7 @@
 #define CHANNEL_FRAMES_PER_RUN	32
 
 /* Bytes that are still read from a channel that is to be closed. */
-#define CHANNEL_DRAIN_BYTES	(1 << 20)
+#define CHANNEL_DRAIN_BYTES	SZ_1M
 
 enum channel_event {
 	CHANNEL_CLOSE,		/* read what is there, then tear down */
@@ -95,17 +96,6 @@ static void channel_timer(struct work_struct *work)
  * some from atomic context: they only queue the work. sk_callback_lock makes
  * them see either a hooked channel or none.
  */
-static void channel_event(struct sock *sk)
-{
-	struct vmguest_channel *channel;
-
-	read_lock_bh(&sk->sk_callback_lock);
-	channel = sk->sk_user_data;
-	if (channel)
-		vmguest_channel_kick(channel);
-	read_unlock_bh(&sk->sk_callback_lock);
-}
-
 #define CHANNEL_CALLBACK(event)						\
 static void channel_on_##event(struct sock *sk)				\
 {									\
@@ -114,12 +104,13 @@ static void channel_on_##event(struct sock *sk)				\
 									\
 	read_lock_bh(&sk->sk_callback_lock);				\
 	channel = sk->sk_user_data;					\
-	if (channel)							\
+	if (channel) {							\
 		original = channel->event;				\
+		vmguest_channel_kick(channel);				\
+	}								\
 	read_unlock_bh(&sk->sk_callback_lock);				\
 	if (original)							\
 		original(sk);						\
-	channel_event(sk);						\
 }
 
 CHANNEL_CALLBACK(data_ready)
@@ -563,4 +554,6 @@ void vmguest_channel_uninit(void)
 	mutex_unlock(&channels_lock);
 	flush_workqueue(vmguest_wq);
 	WARN_ON(!list_empty(&channels));
+	/* Callbacks that found their channel before it was unhooked return. */
+	synchronize_rcu();
 }

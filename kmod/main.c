@@ -61,9 +61,6 @@ static void __exit vmguest_exit(void)
 	vmguest_vm_uninit();
 	destroy_workqueue(vmguest_wq);
 	vmguest_task_uninit();
-	/* VMs are freed by kfree_rcu(); socket callbacks may still return. */
-	rcu_barrier();
-	synchronize_rcu();
 }
 
 module_init(vmguest_init);
