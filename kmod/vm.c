@@ -972,12 +972,17 @@ void vmguest_vm_uninit(void)
 
 	xa_for_each(&registry_ids, id, vm) {
 		mutex_lock(&registry_lock);
-		vm_unlink(vm);
+		/* A timer may have ended the last task of an unregistered VM. */
+		vm = xa_load(&registry_ids, id);
+		if (vm)
+			vm_unlink(vm);
 		mutex_unlock(&registry_lock);
-		vm_finish(vm);
+		if (vm)
+			vm_finish(vm);
 	}
 	cancel_work_sync(&registry_trim_work);
 	rhashtable_destroy(&registry_names);
 	xa_destroy(&registry_cids);
 	xa_destroy(&registry_ids);
+	rcu_barrier();
 }

@@ -98,7 +98,7 @@ struct vmguest_vm {
 	struct vmguest_vm *predecessor;
 	struct work_struct reap;
 
-	spinlock_t lock;
+	spinlock_t lock;	/* protects everything below */
 	char name[VMGUEST_NAME_SIZE];
 	kuid_t uid;
 	kgid_t gid;
