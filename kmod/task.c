@@ -654,8 +654,6 @@ void vmguest_task_build_frame(struct vmguest_task *task,
 		frame->type = VMGUEST_WIRE_PING;
 	else
 		task_build_request(task, frame);
-	if (task->handed)
-		task->flags |= VMGUEST_TASK_RESENT;
 	task->handed = true;
 	list_del_init(&task->send_node);
 }
@@ -773,7 +771,8 @@ static int task_verdict(struct vmguest_task *task,
 static int task_last_breath(struct vmguest_vm *vm, struct vmguest_task *task,
 			    const struct vmguest_frame *frame)
 {
-	bool reboot = frame->last_breath.end == VMGUEST_END_REBOOT;
+	bool rebooting = frame->last_breath.end == VMGUEST_END_REBOOT;
+	bool restart;
 
 	task_vm_stopping(vm);
 	if (!task)
@@ -782,7 +781,8 @@ static int task_last_breath(struct vmguest_vm *vm, struct vmguest_task *task,
 	    !(task->proofs & VMGUEST_PROOF_COMMITTED))
 		return -EPROTO;
 	/* Another end than the one asked for proves nothing for this task. */
-	if (reboot != (task->verb == VMGUEST_VERB_RESTART))
+	restart = task->verb == VMGUEST_VERB_RESTART;
+	if (rebooting != restart)
 		return 0;
 	task->proofs |= VMGUEST_PROOF_LAST_BREATH;
 	task_advance(task, VMGUEST_STAGE_LAST_BREATH);
@@ -867,13 +867,18 @@ void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot)
 		vm->accepted_id = 0;
 	if (!task)
 		return;
-	if (task->handed && !same_boot)
+	if (task->handed && !same_boot) {
 		task_new_boot(task);
-	else if (!task_agent_can(task))
+		return;
+	}
+	if (!task_agent_can(task)) {
 		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
 				      -EOPNOTSUPP);
-	else
-		task_queue_send(task);
+		return;
+	}
+	if (task->handed)
+		task->flags |= VMGUEST_TASK_RESENT;
+	task_queue_send(task);
 }
 
 /* A PING dies with the agent it was sent to; a request waits for it. */
