@@ -270,11 +270,10 @@ put_task:
 	vmguest_task_put(task);
 	if (err == -EFAULT)
 		return err;
-	if (err == -EINPROGRESS && (cmd->flags & VMGUEST_REQ_JOIN)) {
+	if (err == -EINPROGRESS && (cmd->flags & VMGUEST_REQ_JOIN))
 		err = request_join(ioctl, running);
-	} else if (request_respond(ioctl, -1, running ? running->id : 0)) {
+	else if (request_respond(ioctl, -1, running ? running->id : 0))
 		err = -EFAULT;
-	}
 	if (running)
 		vmguest_task_put(running);
 	return err;

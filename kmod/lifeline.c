@@ -71,7 +71,7 @@ static int lifeline_wake(wait_queue_entry_t *entry, unsigned int mode, int sync,
 		WRITE_ONCE(lifeline->freed, true);
 		list_del_init(&entry->entry);
 		queue_work(vmguest_wq, &lifeline->work);
-		/* Pairs with lifeline_unwatch(): nothing touches the queue below. */
+		/* Pairs with lifeline_unwatch(); the queue is not touched below. */
 		smp_store_release(&lifeline->queue, NULL);
 		return 0;
 	}
@@ -98,6 +98,7 @@ static void lifeline_unwatch(struct vmguest_lifeline *lifeline)
 
 	/* A queue that dies with POLLFREE is freed after a grace period. */
 	rcu_read_lock();
+	/* Pairs with lifeline_wake(). */
 	queue = smp_load_acquire(&lifeline->queue);
 	if (queue)
 		remove_wait_queue(queue, &lifeline->entry);

@@ -142,6 +142,7 @@ struct vmguest_get_api {
 	__aligned_u64 features;
 	__u8 instance[16];
 };
+
 #define VMGUEST_GET_API		_IO(VMGUEST_IOC_MAGIC, 0x00)
 
 /**
@@ -157,7 +158,7 @@ struct vmguest_get_api {
  *	when the VM is gone: a pidfd of the VMM is the natural one. The kernel
  *	holds the file for as long as it watches it.
  * @reserved: Must be 0.
- * @vm_id: Out, the new VM's id.
+ * @vm_id: In, must be 0; out, the new VM's id.
  * @name: In, 1 to 127 of [A-Za-z0-9._-], the first a letter or a digit,
  *	NUL-terminated, not starting with "cid-". Bytes after the NUL must be 0.
  *
@@ -183,6 +184,7 @@ struct vmguest_vm_register {
 	__aligned_u64 vm_id;
 	char name[VMGUEST_NAME_SIZE];
 };
+
 #define VMGUEST_VM_REGISTER	_IO(VMGUEST_IOC_MAGIC, 0x01)
 
 /**
@@ -217,6 +219,7 @@ struct vmguest_vm_unregister {
 	__u32 reserved;
 	char name[VMGUEST_NAME_SIZE];
 };
+
 #define VMGUEST_VM_UNREGISTER	_IO(VMGUEST_IOC_MAGIC, 0x02)
 
 /**
@@ -327,6 +330,7 @@ struct vmguest_vm_get {
 	char kernel[VMGUEST_INFO_SIZE];
 	char agent_version[VMGUEST_INFO_SIZE];
 };
+
 #define VMGUEST_VM_GET		_IO(VMGUEST_IOC_MAGIC, 0x03)
 
 /**
@@ -437,6 +441,7 @@ struct vmguest_request {
 	char name[VMGUEST_NAME_SIZE];
 	char reason[VMGUEST_TEXT_SIZE];
 };
+
 #define VMGUEST_SHUTDOWN	_IO(VMGUEST_IOC_MAGIC, 0x04)
 #define VMGUEST_RESTART		_IO(VMGUEST_IOC_MAGIC, 0x05)
 #define VMGUEST_LOGOFF		_IO(VMGUEST_IOC_MAGIC, 0x06)
@@ -461,6 +466,7 @@ struct vmguest_task_open {
 	__s32 task_fd;
 	__u32 reserved;
 };
+
 #define VMGUEST_TASK_OPEN	_IO(VMGUEST_IOC_MAGIC, 0x08)
 
 /* 0x09 to 0x0f: later calls on /dev/vmguest. */
@@ -500,6 +506,7 @@ enum vmguest_stage {
 	VMGUEST_STAGE_CHANNEL_DOWN,
 	VMGUEST_STAGE_VM_GONE,
 };
+
 #define VMGUEST_STAGE_COUNT	8
 
 /**
@@ -666,6 +673,7 @@ struct vmguest_task_get {
 	char reason[VMGUEST_TEXT_SIZE];
 	char guest_text[VMGUEST_TEXT_SIZE];
 };
+
 #define VMGUEST_TASK_GET	_IO(VMGUEST_IOC_MAGIC, 0x10)
 
 /**
@@ -683,6 +691,7 @@ struct vmguest_task_cancel {
 	__u32 size;
 	__u32 flags;
 };
+
 #define VMGUEST_TASK_CANCEL	_IO(VMGUEST_IOC_MAGIC, 0x11)
 
 #endif /* _UAPI_LINUX_VMGUEST_H */
