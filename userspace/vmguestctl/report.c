@@ -77,7 +77,6 @@ static const char *advice(const struct call_error *error)
 		{ verb, EBUSY, "wait for it, cancel it, or use --force" },
 		{ call, EBUSY, "wait for its request, or use --abort" },
 		{ true, EBUSY, "the guest will end" },
-		{ true, EPERM, "registering VMs takes CAP_SYS_ADMIN" },
 	};
 	size_t i;
 
@@ -374,7 +373,7 @@ static void print_vm(const struct options *options,
 	print_id("last task", vm->last_task_id);
 	print_guest_text("host name", vm->hostname);
 	print_guest_text("os", vm->os_name);
-	print_guest_text("version", vm->os_version);
+	print_guest_text("os version", vm->os_version);
 	print_guest_text("kernel", vm->kernel);
 	print_guest_text("agent", vm->agent_version);
 	printf("%-22s %u\n", "sessions (guest says)", vm->sessions);
