@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A module for vmguestctl where there is none, to be preloaded: its VMs do
+ * A module for user space where there is none, to be preloaded: its VMs do
  * what their names say, at once.
  *
  *   errno.E[.T]		every call fails with errno E, naming task T
