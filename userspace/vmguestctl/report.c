@@ -215,7 +215,7 @@ void report_running(const struct options *options, const struct job *job)
 		return;
 	}
 	vmguest_describe(task, words, sizeof(words));
-	complain("%s: no more patience, but task %llu goes on: %s", job->name,
+	complain("%s: stopped waiting, but task %llu goes on: %s", job->name,
 		 (unsigned long long)task->task_id, words);
 }
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# bash completion for vmguestctl
+
+_vmguestctl_options() {
+	local all='--json --verbose --help'
+	local wait='--wait --timeout'
+	local ask="$wait --no-wait --deadline --reason --queue"
+
+	case $1 in
+	register) echo "$all --cid --uid --gid --mode --pidfd-of" ;;
+	run) echo "$all --name --cid --uid --gid --mode" ;;
+	unregister) echo "$all --abort" ;;
+	ping) echo "$all $ask" ;;
+	shutdown | restart | logoff)
+		echo "$all $ask --force --force-after --until --no-join" ;;
+	wait) echo "$all $wait" ;;
+	*) echo "$all" ;;
+	esac
+}
+
+_vmguestctl() {
+	local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD - 1]}
+	local command=${COMP_WORDS[1]} words=
+
+	if [[ $COMP_CWORD -eq 1 ]]; then
+		words='register unregister list status ping shutdown restart
+			logoff wait cancel task run --help --version'
+	elif [[ $last == --until ]]; then
+		words='accepted down gone'
+	elif [[ $last == --uid ]]; then
+		words=$(compgen -u)
+	elif [[ $last == --gid ]]; then
+		words=$(compgen -g)
+	elif [[ $word == -* ]]; then
+		words=$(_vmguestctl_options "$command")
+	else
+		case $command in
+		unregister | status | ping | shutdown | restart | logoff)
+			words=$(vmguestctl list 2>/dev/null |
+				awk 'NR > 1 { print $2 }') ;;
+		wait | cancel | task)
+			words=$(vmguestctl list 2>/dev/null |
+				awk 'NR > 1 && $6 != "-" { print $6 }') ;;
+		esac
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+
+complete -o default -F _vmguestctl vmguestctl
