@@ -467,7 +467,8 @@ static int task_check_vm(const struct vmguest_task *task, bool absent)
 		return -EHOSTDOWN;
 	if (vm->channel)
 		return task_agent_can(task) ? 0 : -EOPNOTSUPP;
-	if (absent)
+	/* A lifeline that holds proves a VM that has yet to take its CID. */
+	if (absent && !(task->queue && vm->lifeline))
 		return -EHOSTDOWN;
 	return task->queue ? 0 : -ENOTCONN;
 }

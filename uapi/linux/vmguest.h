@@ -341,7 +341,8 @@ struct vmguest_vm_get {
  *	task instead of EINPROGRESS. The running task keeps its deadline, its
  *	wanted proof and its reason; they are returned in the struct.
  * @VMGUEST_REQ_QUEUE: When the agent is not connected, wait for it until the
- *	deadline instead of ENOTCONN.
+ *	deadline instead of ENOTCONN; while a lifeline holds also instead of
+ *	EHOSTDOWN, for a VM that starts and has yet to take its CID.
  * @VMGUEST_REQ_CANCEL_ON_CLOSE: Cancel the task when the last fd with this
  *	flag is closed.
  * @VMGUEST_REQ_NO_DEADLINE: No deadline; @deadline_ms must be 0.
