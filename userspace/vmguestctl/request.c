@@ -93,17 +93,36 @@ static int check_features(struct batch *batch)
 	return 0;
 }
 
+static const char words_starting[] =
+	"its VMM lives, but its CID is not on this host yet; --queue waits";
+
+/*
+ * A VM whose lifeline holds has not taken its CID yet, or has just given it
+ * up: it is not down, and a script must not take it for that.
+ */
+static bool is_starting(const struct batch *batch, int index, int error)
+{
+	struct vmguest_vm_get vm = { .size = sizeof(vm) };
+
+	return error == -EHOSTDOWN &&
+		!vmguest_find(batch->client, &batch->vms[index], &vm) &&
+		(vm.vm_flags & VMGUEST_VM_LIFELINE) &&
+		vm.state != VMGUEST_VM_GONE;
+}
+
 static void call_failed(struct batch *batch, int index, int error,
 			uint64_t task_id)
 {
 	struct job *job = &batch->jobs[index];
+	bool starting = is_starting(batch, index, error);
 
-	job->exit = exit_of_call(batch->verb, error);
+	job->exit = starting ? EXIT_NO_AGENT : exit_of_call(batch->verb, error);
 	report_call_error(batch->options, &(struct call_error) {
 		.subject = batch->words[index],
 		.verb = batch->verb,
 		.layer = VMGUEST_LAYER_CALL,
 		.what = what_failed(batch->verb),
+		.words = starting ? words_starting : NULL,
 		.error = error,
 		.task_id = task_id,
 		.exit = job->exit,
