@@ -213,7 +213,7 @@ static void host_open(void)
 static const char *recorded(void)
 {
 	static char text[512];
-	ssize_t n;
+	ssize_t n, i;
 	int fd;
 
 	fd = open(test.record, O_RDONLY | O_CLOEXEC);
@@ -224,9 +224,9 @@ static const char *recorded(void)
 	if (n <= 0)
 		return "";
 	text[n - 1] = '\0';
-	for (n--; n--;)
-		if (text[n] == '\n')
-			text[n] = ',';
+	for (i = 0; i < n; i++)
+		if (text[i] == '\n')
+			text[i] = ',';
 	return text;
 }
 
@@ -374,6 +374,17 @@ static void cancel_before_go(void)
 	host_say(VMGUEST_WIRE_GO);
 	expect_silence();
 	expect_recorded("");
+}
+
+static void cancel_after_go(void)
+{
+	write_sessions("stubborn\n");
+	begin();
+	ask(VMGUEST_VERB_LOGOFF, 0);
+	host_say(VMGUEST_WIRE_GO);
+	host_say(VMGUEST_WIRE_CANCEL);
+	expect_result(VMGUEST_WIRE_OK, 1, 1);
+	expect_recorded("end session stubborn,kill session stubborn");
 }
 
 static void go_for_another(void)
@@ -739,6 +750,7 @@ static const struct {
 	TEST(last_breath_unanswered),
 	TEST(restart_by_request),
 	TEST(cancel_before_go),
+	TEST(cancel_after_go),
 	TEST(go_for_another),
 	TEST(again_after_reconnect),
 	TEST(committed_after_reconnect),

@@ -4,6 +4,7 @@
  * and its end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -414,12 +415,27 @@ static int agent_open(struct agent *agent)
 			       &agent_connection_events);
 }
 
+/* Whoever starts init may leave 0 to 2 closed; no socket must become stderr. */
+static void agent_open_standard(void)
+{
+	int fd;
+
+	do {
+		fd = open(getpid() == 1 ? "/dev/console" : "/dev/null", O_RDWR);
+		if (fd < 0)
+			fd = open("/", O_RDONLY);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int agent_run(struct agent *agent)
 {
 	int err;
 
 	if (getpid() == 1)
 		pid1_prepare();
+	agent_open_standard();
 	agent_load(agent);
 	err = agent_open(agent);
 	if (err) {
