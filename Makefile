@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+# vmguest: graceful control of guest operating systems. See "make help".
+
+KERNEL ?= 6.1
+export PREFIX ?= /usr
+export prefix := $(PREFIX)
+
+VM := selftests/vm
+QUIET := $(if $(V),,-s)
+USERSPACE := libvmguest vmguestctl agent examples
+
+.PHONY: all packages module userspace agent-static demo check check-all \
+	vm-selftest lint install uninstall clean help
+
+all: packages module userspace agent-static
+
+packages:
+	@$(VM)/install-packages build
+
+# With KDIR against that kernel's headers, in place, as distributions do it;
+# else for the flavour KERNEL, out of the cache, as build/$(KERNEL)/vmguest.ko.
+ifdef KDIR
+module:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+else
+module: packages
+	@$(VM)/build-module $(KERNEL)
+	@echo "built build/$(KERNEL)/vmguest.ko"
+endif
+
+userspace: packages
+	@set -e; for d in $(USERSPACE); do $(MAKE) $(QUIET) -C userspace/$$d; done
+	@echo "built build/user"
+
+agent-static: packages
+	@$(MAKE) $(QUIET) -C userspace/agent LOGIND=0 STATIC=1
+
+demo:
+	@selftests/demo/demo
+
+check:
+	@selftests/check $(KERNEL)
+
+check-all:
+	@selftests/check 6.1 6.12 debug
+
+vm-selftest:
+	@$(VM)/install-packages build vm
+	@$(VM)/selftest.sh --kernel $(KERNEL)
+
+lint:
+	@selftests/lint/lint
+
+install: userspace
+	@packaging/install install
+
+uninstall:
+	@packaging/install uninstall
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make                 module for KERNEL (default 6.1), library, vmguestctl, agent, example'
+	@echo 'make demo            a real guest is logged off and shut down, in QEMU'
+	@echo 'make check           all tests, in QEMU [KERNEL=6.1|6.12|debug]'
+	@echo 'make check-all       the same on every kernel'
+	@echo 'make lint            what reading finds: sparse, checkpatch, kernel-doc, ...'
+	@echo 'make vm-selftest     test the VM runner itself'
+	@echo 'make install         [DESTDIR=] [PREFIX=/usr] tools, agent, units, module source for DKMS'
+	@echo 'make uninstall       remove exactly that'
+	@echo 'make module KDIR=... the module alone, against that kernel build tree'
+	@echo 'make clean           remove build/; V=1 shows the commands'
+	@echo
+	@echo 'As root, missing Debian packages are announced and installed. Kernels are'
+	@echo 'fetched into $${XDG_CACHE_HOME:-~/.cache}/vmguest and never installed.'
