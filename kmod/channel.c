@@ -404,9 +404,21 @@ static int channel_send(struct vmguest_channel *channel)
 	return 0;
 }
 
+/* Counted before the guest can see that its channel ends. */
+static void channel_count_malformed(struct vmguest_channel *channel)
+{
+	if (!channel->vm)
+		return;
+	spin_lock(&channel->vm->lock);
+	channel->vm->malformed++;
+	spin_unlock(&channel->vm->lock);
+}
+
 /* The last run of the work that touches the socket. */
 static void channel_teardown(struct vmguest_channel *channel, int reason)
 {
+	if (reason == -EPROTO)
+		channel_count_malformed(channel);
 	channel_unhook(channel);
 	channel_stop_timer(channel);
 	kernel_sock_shutdown(channel->sock, SHUT_RDWR);

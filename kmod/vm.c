@@ -896,8 +896,8 @@ static void vm_promote_candidate(struct vmguest_vm *vm)
 /**
  * vmguest_vm_detach - A connection has ended
  * @channel: The connection, its socket released.
- * @reason: Why: -ECONNRESET the host side of the transport went away, -EPROTO
- *	the guest broke the protocol, other errnos an orderly end.
+ * @reason: Why: -ECONNRESET the host side of the transport went away, other
+ *	errnos an orderly end.
  *
  * Called by the channel's work.
  */
@@ -910,8 +910,6 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 
 	spin_lock(&vm->lock);
 	list_del_init(&channel->vm_node);
-	if (reason == -EPROTO)
-		vm->malformed++;
 	if (vm->candidate == channel)
 		vm->candidate = NULL;
 	active = vm->channel == channel;
