@@ -1,0 +1,7 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# On the build machine: parts of vmguestctl.
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+make -s --no-print-directory -C "$SELFTESTS/ctl" all >&2
+exec "$BUILD/test-ctl-units"

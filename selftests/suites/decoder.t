@@ -1,0 +1,7 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# On the build machine: the codec, under ASan and UBSan.
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+make -s --no-print-directory -C "$SELFTESTS/decoder" all >&2
+exec "$BUILD/test-decoder"

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# What the suites that need a VM share. Sourced.
+
+SELFTESTS=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck disable=SC2034 # for those who source this
+BUILD=$(dirname -- "$SELFTESTS")/build/user
+KERNEL=${KERNEL:-6.1}
+
+# in_vm RUN-OPTION... -- COMMAND...: a VM that does not do what it should is a
+# line of its own; exit statuses above 100 are the runner's.
+in_vm() {
+	"$SELFTESTS/vm/run" --kernel "$KERNEL" --timeout 900 "$@"
+}
