@@ -33,6 +33,23 @@ _Static_assert(sizeof(struct vmguest_task_open) == 24, "task_open");
 _Static_assert(sizeof(struct vmguest_task_get) == 608, "task_get");
 _Static_assert(sizeof(struct vmguest_task_cancel) == 8, "task_cancel");
 
+/* A module parameter that is a number, or -1. */
+static long parameter(const char *name)
+{
+	char path[128];
+	long value = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/module/vmguest/parameters/%s", name);
+	file = fopen(path, "r");
+	if (file) {
+		if (fscanf(file, "%ld", &value) != 1)
+			value = -1;
+		fclose(file);
+	}
+	return value;
+}
+
 FIXTURE(device) {
 	int fd;
 };
@@ -166,6 +183,36 @@ TEST_F(device, get_api)
 	EXPECT_EQ(-EINVAL, vmg_call(self->fd, VMGUEST_GET_API, &api));
 }
 
+TEST_F(device, get_api_values)
+{
+	static const uint8_t none[16];
+	struct vmguest_get_api api = { .size = sizeof(api) };
+
+	ASSERT_EQ(0, vmg_call(self->fd, VMGUEST_GET_API, &api));
+	EXPECT_EQ(sizeof(api), api.size);
+	EXPECT_EQ(0, api.flags);
+	EXPECT_EQ(parameter("port"), api.vsock_port);
+	EXPECT_NE(0, memcmp(none, api.instance, sizeof(none)));
+	EXPECT_EQ(VMGUEST_FEATURE_FORCE | VMGUEST_FEATURE_JOIN |
+		  VMGUEST_FEATURE_QUEUE | VMGUEST_FEATURE_CANCEL_ON_CLOSE |
+		  VMGUEST_FEATURE_NO_DEADLINE | VMGUEST_FEATURE_UNTIL |
+		  VMGUEST_FEATURE_FORCE_AFTER | VMGUEST_FEATURE_LIFELINE,
+		  api.features);
+}
+
+/* The size is readable, what it promises is not. */
+TEST_F(size, struct_at_the_end_of_memory)
+{
+	uint8_t *memory = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t *size = (uint32_t *)(memory + 4096 - sizeof(*size));
+
+	ASSERT_NE(MAP_FAILED, (void *)memory);
+	ASSERT_EQ(0, mprotect(memory + 4096, 4096, PROT_NONE));
+	*size = variant->size;
+	EXPECT_EQ(-EFAULT, vmg_call(self->fd, variant->nr, size));
+}
+
 /*
  * VM_REGISTER: one bad member at a time.
  */
@@ -241,6 +288,9 @@ BAD_VM(lifeline_is_a_regular_file, EPERM,
 BAD_VM(lifeline_on_two_queues, EMLINK, int p[2]; char path[32];
        ASSERT_EQ(0, pipe(p)); sprintf(path, "/proc/self/fd/%d", p[0]);
        self->vm.lifeline_fd = open(path, O_RDWR | O_NONBLOCK);
+       ASSERT_LE(0, self->vm.lifeline_fd))
+BAD_VM(lifeline_is_a_terminal, EMLINK,
+       self->vm.lifeline_fd = open("/dev/ptmx", O_RDWR | O_NOCTTY);
        ASSERT_LE(0, self->vm.lifeline_fd))
 BAD_VM(lifeline_fired, EHOSTDOWN, self->vm.lifeline_fd = eventfd(1, 0))
 BAD_VM(lifeline_of_a_process_that_ended, EHOSTDOWN, struct vmg_vmm vmm;
@@ -346,6 +396,101 @@ TEST_F(device, a_vm_is_named_in_exactly_one_way)
 	EXPECT_EQ(-ENOENT, vmg_get_named(self->fd, "cid-100", &vm));
 }
 
+TEST_F(device, next_goes_up_by_id)
+{
+	struct vmguest_vm_get vm = { .size = sizeof(vm) };
+	uint64_t id[3];
+	int i;
+
+	/* Neither by CID nor by name. */
+	ASSERT_EQ(0, vmg_register(self->fd, "c", 102, -1, &id[0]));
+	ASSERT_EQ(0, vmg_register(self->fd, "a", 101, -1, &id[1]));
+	ASSERT_EQ(0, vmg_register(self->fd, "b", 100, -1, &id[2]));
+	for (i = 0; i < 3; i++) {
+		vm = (struct vmguest_vm_get) { .size = sizeof(vm),
+					       .flags = VMGUEST_VM_GET_NEXT,
+					       .vm_id = vm.vm_id };
+		ASSERT_EQ(0, vmg_call(self->fd, VMGUEST_VM_GET, &vm));
+		EXPECT_EQ(id[i], vm.vm_id);
+		EXPECT_EQ(102 - i, vm.cid);
+		EXPECT_EQ(0, vm.flags);
+		EXPECT_EQ(sizeof(vm), vm.size);
+	}
+	EXPECT_LT(id[0], id[1]);
+	EXPECT_LT(id[1], id[2]);
+	EXPECT_EQ(0, vmg_unregister(self->fd, id[1]));
+	vm = (struct vmguest_vm_get) { .size = sizeof(vm), .vm_id = id[0],
+				       .flags = VMGUEST_VM_GET_NEXT };
+	ASSERT_EQ(0, vmg_call(self->fd, VMGUEST_VM_GET, &vm));
+	EXPECT_EQ(id[2], vm.vm_id);
+}
+
+TEST_F(device, next_ends_the_list)
+{
+	struct vmguest_vm_get vm = { .size = sizeof(vm) };
+	uint64_t id;
+
+	ASSERT_EQ(0, vmg_register(self->fd, "one", 100, -1, &id));
+	vm.flags = VMGUEST_VM_GET_NEXT;
+	vm.vm_id = id;
+	EXPECT_EQ(-ENOENT, vmg_call(self->fd, VMGUEST_VM_GET, &vm));
+	vm.vm_id = UINT64_MAX;
+	EXPECT_EQ(-ENOENT, vmg_call(self->fd, VMGUEST_VM_GET, &vm));
+}
+
+TEST_F(device, next_takes_an_id_only)
+{
+	struct vmguest_vm_get vm = { .size = sizeof(vm) };
+
+	ASSERT_EQ(0, vmg_register(self->fd, "one", 100, -1, NULL));
+	vm.flags = VMGUEST_VM_GET_NEXT;
+	vm.cid = 100;
+	EXPECT_EQ(-EINVAL, vmg_call(self->fd, VMGUEST_VM_GET, &vm));
+	vm.cid = 0;
+	strcpy(vm.name, "one");
+	EXPECT_EQ(-EINVAL, vmg_call(self->fd, VMGUEST_VM_GET, &vm));
+}
+
+TEST_F(device, a_name_to_find_is_zero_behind_its_end)
+{
+	struct vmguest_vm_get vm = { .size = sizeof(vm), .name = "one" };
+
+	ASSERT_EQ(0, vmg_register(self->fd, "one", 100, -1, NULL));
+	vm.name[100] = 'x';
+	EXPECT_EQ(-EINVAL, vmg_call(self->fd, VMGUEST_VM_GET, &vm));
+	memset(vm.name, 'a', sizeof(vm.name));
+	EXPECT_EQ(-EINVAL, vmg_call(self->fd, VMGUEST_VM_GET, &vm));
+}
+
+TEST_F(device, vm_register_writes_the_id_only)
+{
+	struct vmguest_vm_register vm = good_vm(), want = vm;
+
+	ASSERT_EQ(0, vmg_call(self->fd, VMGUEST_VM_REGISTER, &vm));
+	EXPECT_NE(0, vm.vm_id);
+	want.vm_id = vm.vm_id;
+	EXPECT_EQ(0, memcmp(&want, &vm, sizeof(vm)));
+}
+
+TEST_F(device, vm_unregister_by_id_and_by_name)
+{
+	struct vmguest_vm_unregister by_id = { .size = sizeof(by_id) };
+	struct vmguest_vm_unregister by_name = { .size = sizeof(by_name),
+						 .name = "one" };
+	uint64_t id;
+
+	ASSERT_EQ(0, vmg_register(self->fd, "one", 100, -1, NULL));
+	EXPECT_EQ(0, vmg_call(self->fd, VMGUEST_VM_UNREGISTER, &by_name));
+	EXPECT_EQ(0, vmg_count(self->fd));
+	EXPECT_EQ(-ENOENT, vmg_call(self->fd, VMGUEST_VM_UNREGISTER, &by_name));
+	ASSERT_EQ(0, vmg_register(self->fd, "one", 100, -1, &id));
+	by_id.vm_id = by_name.vm_id = id;
+	EXPECT_EQ(-EINVAL, vmg_call(self->fd, VMGUEST_VM_UNREGISTER, &by_name));
+	EXPECT_EQ(0, vmg_call(self->fd, VMGUEST_VM_UNREGISTER, &by_id));
+	EXPECT_EQ(0, vmg_count(self->fd));
+	EXPECT_EQ(-ENOENT, vmg_call(self->fd, VMGUEST_VM_UNREGISTER, &by_id));
+}
+
 TEST_F(device, vm_unregister)
 {
 	struct vmguest_vm_unregister cmd = { .size = sizeof(cmd) };
@@ -385,6 +530,8 @@ TEST_F(device, a_lifeline_that_fires)
 	EXPECT_EQ(id, vm.vm_id);
 	request = vmg_request(id);
 	EXPECT_EQ(-EHOSTDOWN, vmg_ask(self->fd, VMGUEST_SHUTDOWN, &request));
+	vm = (struct vmguest_vm_get) { .size = sizeof(vm), .cid = 100 };
+	EXPECT_EQ(-ENOENT, vmg_call(self->fd, VMGUEST_VM_GET, &vm));
 	ASSERT_EQ(0, vmg_register(self->fd, "one", 100, -1, &again));
 	ASSERT_EQ(0, vmg_get_named(self->fd, "one", &vm));
 	EXPECT_EQ(again, vm.vm_id);
@@ -513,6 +660,27 @@ BAD_REQUEST(reason_with_a_control_character, SHUTDOWN, EINVAL,
 	    strcpy(self->ask.reason, "a\nb"))
 BAD_REQUEST(reason_with_bad_utf8, SHUTDOWN, EINVAL,
 	    strcpy(self->ask.reason, "a\xc3"))
+BAD_REQUEST(reason_with_del, SHUTDOWN, EINVAL,
+	    strcpy(self->ask.reason, "a\x7f"))
+BAD_REQUEST(reason_with_a_c1_control, SHUTDOWN, EINVAL,
+	    strcpy(self->ask.reason, "a\xc2\x9b"))
+BAD_REQUEST(reason_with_overlong_utf8, SHUTDOWN, EINVAL,
+	    strcpy(self->ask.reason, "a\xc0\xaf"))
+BAD_REQUEST(reason_with_a_surrogate, SHUTDOWN, EINVAL,
+	    strcpy(self->ask.reason, "a\xed\xa0\x80"))
+BAD_REQUEST(unknown_name_of_a_restart, RESTART, ENOENT, self->ask.vm_id = 0;
+	    strcpy(self->ask.name, "nobody"))
+BAD_REQUEST(unknown_name_of_a_logoff, LOGOFF, ENOENT, self->ask.vm_id = 0;
+	    strcpy(self->ask.name, "nobody"))
+BAD_REQUEST(unknown_name_of_a_ping, PING, ENOENT, self->ask.vm_id = 0;
+	    strcpy(self->ask.name, "nobody"))
+BAD_REQUEST(until_down_of_a_restart, RESTART, EINVAL,
+	    self->ask.until = VMGUEST_UNTIL_DOWN)
+BAD_REQUEST(until_gone_of_a_logoff, LOGOFF, EINVAL,
+	    self->ask.until = VMGUEST_UNTIL_GONE)
+BAD_REQUEST(scope_of_a_ping, PING, EINVAL, self->ask.scope = VMGUEST_SCOPE_UID)
+BAD_REQUEST(forced_logoff_with_force_after, LOGOFF, EINVAL,
+	    self->ask.flags = VMGUEST_REQ_FORCE; self->ask.force_after_ms = 1)
 BAD_REQUEST(cid_not_on_this_host, SHUTDOWN, EHOSTDOWN,)
 
 TEST_F(request, without_a_file_descriptor)
@@ -525,6 +693,49 @@ TEST_F(request, without_a_file_descriptor)
 	self->ask.flags = VMGUEST_REQ_QUEUE;
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 	EXPECT_EQ(-EMFILE, vmg_call(self->fd, VMGUEST_SHUTDOWN, &self->ask));
+}
+
+FIXTURE(verb) {
+	int fd;
+	uint64_t vm;
+};
+
+FIXTURE_VARIANT(verb) {
+	unsigned long nr;
+};
+
+FIXTURE_VARIANT_ADD(verb, shutdown) { VMGUEST_SHUTDOWN };
+FIXTURE_VARIANT_ADD(verb, restart) { VMGUEST_RESTART };
+FIXTURE_VARIANT_ADD(verb, logoff) { VMGUEST_LOGOFF };
+FIXTURE_VARIANT_ADD(verb, ping) { VMGUEST_PING };
+
+FIXTURE_SETUP(verb)
+{
+	self->fd = vmg_open();
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, vmg_register(self->fd, "vm", VMG_ABSENT_CID, -1,
+				  &self->vm));
+}
+
+FIXTURE_TEARDOWN(verb)
+{
+	vmg_unregister_all(self->fd);
+	close(self->fd);
+}
+
+/* Without a lifeline nothing says that the VM may come, so QUEUE waits not. */
+TEST_F(verb, of_an_absent_vm_is_refused_at_once)
+{
+	struct vmguest_request ask = vmg_request(self->vm);
+	uint64_t start = vmg_now_ms();
+
+	EXPECT_EQ(-EHOSTDOWN, vmg_call(self->fd, variant->nr, &ask));
+	EXPECT_GT(50, vmg_now_ms() - start);
+	EXPECT_EQ(-1, ask.task_fd);
+	EXPECT_EQ(0, ask.task_id);
+	ask = vmg_request(self->vm);
+	ask.flags = VMGUEST_REQ_QUEUE;
+	EXPECT_EQ(-EHOSTDOWN, vmg_call(self->fd, variant->nr, &ask));
 }
 
 TEST_F(request, absent_is_known_at_once)
@@ -679,8 +890,284 @@ TEST_F(request, the_default_deadline_is_the_parameter)
 	close(fd);
 }
 
+TEST_F(request, task_structs_grow_like_the_others)
+{
+	static const struct {
+		unsigned long nr;
+		uint32_t size;
+	} calls[] = {
+		{ VMGUEST_TASK_GET, sizeof(struct vmguest_task_get) },
+		{ VMGUEST_TASK_CANCEL, sizeof(struct vmguest_task_cancel) },
+	};
+	uint32_t arg[2048], size;
+	int fd = QUEUE(VMGUEST_SHUTDOWN);
+	unsigned int i;
+
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 2; i++) {
+		memset(arg, 0, sizeof(arg));
+		size = calls[i].size;
+		arg[0] = size - 1;
+		EXPECT_EQ(-EINVAL, vmg_call(fd, calls[i].nr, arg));
+		arg[0] = 4097;
+		EXPECT_EQ(-E2BIG, vmg_call(fd, calls[i].nr, arg));
+		arg[0] = size + 8;
+		arg[size / 4 + 1] = 1;
+		EXPECT_EQ(-E2BIG, vmg_call(fd, calls[i].nr, arg));
+		EXPECT_EQ(-EFAULT, vmg_call(fd, calls[i].nr, (void *)16));
+		EXPECT_FALSE(vmg_task(fd).task_flags & VMGUEST_TASK_COMPLETE);
+		arg[size / 4 + 1] = 0;
+		EXPECT_EQ(0, vmg_call(fd, calls[i].nr, arg));
+	}
+	close(fd);
+}
+
+TEST_F(request, in_progress_names_the_task)
+{
+	uint64_t id;
+	int fd = QUEUE(VMGUEST_SHUTDOWN);
+
+	ASSERT_LE(0, fd);
+	id = self->ask.task_id;
+	EXPECT_EQ(-EINPROGRESS, QUEUE(VMGUEST_SHUTDOWN));
+	EXPECT_EQ(id, self->ask.task_id);
+	EXPECT_EQ(-1, self->ask.task_fd);
+	close(fd);
+}
+
+TEST_F(request, busy_names_the_task)
+{
+	uint64_t id;
+	int fd = QUEUE(VMGUEST_SHUTDOWN);
+
+	ASSERT_LE(0, fd);
+	id = self->ask.task_id;
+	EXPECT_EQ(-EBUSY, QUEUE(VMGUEST_LOGOFF));
+	EXPECT_EQ(id, self->ask.task_id);
+	EXPECT_EQ(-1, self->ask.task_fd);
+	close(fd);
+}
+
+TEST_F(request, a_ping_does_not_stand_in_the_way)
+{
+	int fd = QUEUE(VMGUEST_SHUTDOWN);
+	int ping = QUEUE(VMGUEST_PING);
+	int other = QUEUE(VMGUEST_PING);
+
+	EXPECT_LE(0, fd);
+	EXPECT_LE(0, ping);
+	EXPECT_LE(0, other);
+	EXPECT_EQ(VMGUEST_VERB_PING, vmg_task(ping).verb);
+	EXPECT_EQ(0, vmg_task_cancel(ping));
+	EXPECT_FALSE(vmg_task(other).task_flags & VMGUEST_TASK_COMPLETE);
+	EXPECT_FALSE(vmg_task(fd).task_flags & VMGUEST_TASK_COMPLETE);
+	close(other);
+	close(ping);
+	close(fd);
+}
+
+/* What is asked for first goes on to hold; only a joiner is added. */
+TEST_F(request, join_of_a_queued_task)
+{
+	struct vmguest_task_get task;
+	uint64_t id;
+	int fd, joined;
+
+	self->ask.flags = VMGUEST_REQ_QUEUE;
+	self->ask.deadline_ms = 54321;
+	self->ask.until = VMGUEST_UNTIL_DOWN;
+	strcpy(self->ask.reason, "first");
+	fd = vmg_ask(self->fd, VMGUEST_SHUTDOWN, &self->ask);
+	ASSERT_LE(0, fd);
+	id = self->ask.task_id;
+	self->ask = vmg_request(self->vm);
+	self->ask.flags = VMGUEST_REQ_JOIN;
+	memset(self->ask.reason, 'x', sizeof(self->ask.reason) - 1);
+	joined = vmg_ask(self->fd, VMGUEST_SHUTDOWN, &self->ask);
+	ASSERT_LE(0, joined);
+	EXPECT_NE(fd, joined);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(joined, F_GETFD));
+	EXPECT_EQ(id, self->ask.task_id);
+	EXPECT_EQ(54321, self->ask.deadline_ms);
+	EXPECT_EQ(VMGUEST_UNTIL_DOWN, self->ask.until);
+	EXPECT_STREQ("first", self->ask.reason);
+	EXPECT_EQ(0, self->ask.reason[sizeof(self->ask.reason) - 2]);
+	task = vmg_task(joined);
+	EXPECT_EQ(id, task.task_id);
+	EXPECT_EQ(54321, task.deadline_ms);
+	EXPECT_STREQ("first", task.reason);
+	EXPECT_EQ(1, task.joiners);
+	EXPECT_EQ(getpid(), task.joiner[0].pid);
+	close(joined);
+	close(fd);
+}
+
+TEST_F(request, join_of_another_verb_is_busy)
+{
+	uint64_t id;
+	int fd = QUEUE(VMGUEST_SHUTDOWN);
+
+	ASSERT_LE(0, fd);
+	id = self->ask.task_id;
+	self->ask = vmg_request(self->vm);
+	self->ask.flags = VMGUEST_REQ_JOIN;
+	EXPECT_EQ(-EBUSY, vmg_ask(self->fd, VMGUEST_RESTART, &self->ask));
+	EXPECT_EQ(id, self->ask.task_id);
+	EXPECT_EQ(0, vmg_task(fd).joiners);
+	close(fd);
+}
+
+TEST_F(request, force_supersedes)
+{
+	struct vmguest_task_get task;
+	int fd = QUEUE(VMGUEST_SHUTDOWN), forced;
+
+	ASSERT_LE(0, fd);
+	self->ask = vmg_request(self->vm);
+	self->ask.flags = VMGUEST_REQ_QUEUE | VMGUEST_REQ_FORCE;
+	forced = vmg_ask(self->fd, VMGUEST_SHUTDOWN, &self->ask);
+	ASSERT_LE(0, forced);
+	task = vmg_task(fd);
+	EXPECT_TRUE(task.task_flags & VMGUEST_TASK_COMPLETE);
+	EXPECT_EQ(VMGUEST_RESULT_CANCELLED, task.result);
+	EXPECT_EQ(-ECANCELED, task.error);
+	EXPECT_EQ(self->ask.task_id, task.superseded_by);
+	EXPECT_EQ(0, task.canceller.pid);
+	EXPECT_EQ(VMGUEST_TASK_CANCELABLE | VMGUEST_TASK_FORCE,
+		  vmg_task(forced).task_flags);
+	close(forced);
+	close(fd);
+}
+
+TEST_F(request, canceller_is_named)
+{
+	struct vmguest_task_get task;
+	int fd = QUEUE(VMGUEST_RESTART);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, vmg_task_cancel(fd));
+	task = vmg_task(fd);
+	EXPECT_EQ(getpid(), task.canceller.pid);
+	EXPECT_EQ(getuid(), task.canceller.uid);
+	EXPECT_EQ(0, task.superseded_by);
+	EXPECT_LE(task.start_ns, task.end_ns);
+	close(fd);
+}
+
+TEST_F(request, force_after_escalates_a_queued_task)
+{
+	struct vmguest_task_get task;
+	int fd;
+
+	self->ask.flags = VMGUEST_REQ_QUEUE;
+	self->ask.force_after_ms = 50;
+	fd = vmg_ask(self->fd, VMGUEST_SHUTDOWN, &self->ask);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(50, vmg_task(fd).force_after_ms);
+	EXPECT_EQ(POLLPRI, vmg_poll(fd, POLLIN | POLLPRI, VMG_PATIENCE_MS));
+	task = vmg_task(fd);
+	EXPECT_EQ(VMGUEST_TASK_CANCELABLE | VMGUEST_TASK_FORCE |
+		  VMGUEST_TASK_ESCALATED, task.task_flags);
+	EXPECT_EQ(self->ask.task_id, task.task_id);
+	close(fd);
+}
+
+TEST_F(request, cancel_on_close_of_a_queued_task)
+{
+	struct vmguest_vm_get vm;
+	int fd, watcher;
+
+	self->ask.flags = VMGUEST_REQ_QUEUE | VMGUEST_REQ_CANCEL_ON_CLOSE;
+	fd = vmg_ask(self->fd, VMGUEST_SHUTDOWN, &self->ask);
+	ASSERT_LE(0, fd);
+	watcher = vmg_task_open(self->fd, self->ask.task_id);
+	ASSERT_LE(0, watcher);
+	close(fd);
+	EXPECT_TRUE(vmg_poll(watcher, POLLIN, VMG_PATIENCE_MS) & POLLHUP);
+	EXPECT_EQ(-ECANCELED, vmg_task(watcher).error);
+	EXPECT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(0, vm.task_id);
+	EXPECT_EQ(self->ask.task_id, vm.last_task_id);
+	close(watcher);
+}
+
+TEST_F(request, unregister_waits_for_the_task_or_aborts_it)
+{
+	struct vmguest_vm_unregister cmd = { .size = sizeof(cmd) };
+	struct vmguest_task_get task;
+	int fd = QUEUE(VMGUEST_SHUTDOWN);
+
+	ASSERT_LE(0, fd);
+	cmd.vm_id = self->vm;
+	EXPECT_EQ(-EBUSY, vmg_call(self->fd, VMGUEST_VM_UNREGISTER, &cmd));
+	EXPECT_EQ(1, vmg_count(self->fd));
+	EXPECT_FALSE(vmg_task(fd).task_flags & VMGUEST_TASK_COMPLETE);
+	cmd.flags = VMGUEST_UNREGISTER_ABORT;
+	EXPECT_EQ(0, vmg_call(self->fd, VMGUEST_VM_UNREGISTER, &cmd));
+	EXPECT_EQ(0, vmg_count(self->fd));
+	task = vmg_task(fd);
+	EXPECT_EQ(VMGUEST_RESULT_CANCELLED, task.result);
+	EXPECT_EQ(-ECANCELED, task.error);
+	EXPECT_EQ(VMGUEST_TASK_COMPLETE | VMGUEST_TASK_VM_UNREGISTERED,
+		  task.task_flags);
+	close(fd);
+	EXPECT_EQ(-ENOENT, vmg_task_open(self->fd, self->ask.task_id));
+}
+
+/* The lifeline of a VM that never took its CID fires under its task. */
+TEST_F(request, the_vm_goes_under_a_queued_task)
+{
+	struct vmguest_task_get task;
+	int fd = QUEUE(VMGUEST_SHUTDOWN);
+
+	ASSERT_LE(0, fd);
+	vmg_vmm_kill(&self->vmm);
+	task = vmg_wait(fd);
+	EXPECT_EQ(VMGUEST_RESULT_UNEXPECTED_ERROR, task.result);
+	EXPECT_EQ(-ECONNABORTED, task.error);
+	EXPECT_EQ(VMGUEST_PROOF_VM_GONE, task.proofs);
+	EXPECT_EQ(VMGUEST_STAGE_VM_GONE, task.stage);
+	EXPECT_NE(100, task.percent);
+	close(fd);
+}
+
+TEST_F(request, read_only_struct_asks_nothing)
+{
+	struct vmguest_vm_get vm;
+	void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, memory);
+	self->ask.flags = VMGUEST_REQ_QUEUE;
+	memcpy(memory, &self->ask, sizeof(self->ask));
+	ASSERT_EQ(0, mprotect(memory, 4096, PROT_READ));
+	EXPECT_EQ(-EFAULT, vmg_call(self->fd, VMGUEST_SHUTDOWN, memory));
+	EXPECT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(0, vm.task_id);
+	EXPECT_EQ(0, vm.last_task_id);
+}
+
+/* Neither opening nor joining, and what runs goes on. */
+TEST_F(request, no_file_descriptor_for_a_second_view)
+{
+	struct rlimit limit;
+	int fd = QUEUE(VMGUEST_SHUTDOWN);
+	uint64_t id = self->ask.task_id;
+
+	ASSERT_LE(0, fd);
+	limit.rlim_cur = limit.rlim_max = fd + 1;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_EQ(-EMFILE, vmg_task_open(self->fd, id));
+	self->ask = vmg_request(self->vm);
+	self->ask.flags = VMGUEST_REQ_JOIN;
+	EXPECT_EQ(-EMFILE, vmg_ask(self->fd, VMGUEST_SHUTDOWN, &self->ask));
+	EXPECT_EQ(0, vmg_task(fd).joiners);
+	EXPECT_FALSE(vmg_task(fd).task_flags & VMGUEST_TASK_COMPLETE);
+	close(fd);
+}
+
 /*
- * Who may do what. VMs of root and group root; the tests are another user.
+ * Who may do what. VMs of root, or else of the visitor, and of group root.
  */
 struct visit {
 	int fd;
@@ -707,6 +1194,24 @@ static int visit_unknown(struct visit *visit)
 	struct vmguest_request request = vmg_request(visit->vm + 1000);
 
 	return vmg_call(visit->fd, VMGUEST_SHUTDOWN, &request);
+}
+
+static int visit_unknown_name(struct visit *visit)
+{
+	struct vmguest_vm_get vm;
+
+	return vmg_get_named(visit->fd, "nobody", &vm);
+}
+
+/* What may not be seen is not in the list either. */
+static int visit_list(struct visit *visit)
+{
+	return vmg_count(visit->fd);
+}
+
+static int visit_unknown_task(struct visit *visit)
+{
+	return vmg_task_open(visit->fd, visit->task + 1000);
 }
 
 static int visit_unregister(struct visit *visit)
@@ -745,10 +1250,17 @@ FIXTURE(visitor) {
 
 FIXTURE_VARIANT(visitor) {
 	uint32_t mode;
+	uid_t owner;
 	gid_t gid;
 	int (*call)(struct visit *visit);
 	int expect;
 };
+
+#define VISIT_OWN(name, mode_, call_, expect_)				\
+FIXTURE_VARIANT_ADD(visitor, name) {					\
+	.mode = mode_, .owner = NOBODY, .gid = NOBODY,			\
+	.call = visit_##call_, .expect = expect_,			\
+}
 
 #define VISIT(name, mode_, gid_, call_, expect_)			\
 FIXTURE_VARIANT_ADD(visitor, name) {					\
@@ -773,6 +1285,22 @@ VISIT(cannot_open_tasks_without_r, 0751, NOBODY, open_task, -EACCES);
 VISIT(opens_tasks_with_r, 0754, NOBODY, open_task, 0);
 VISIT(cannot_cancel_without_x, 0754, NOBODY, cancel_task, -EACCES);
 VISIT(cancels_with_x, 0755, NOBODY, cancel_task, 0);
+VISIT(cannot_tell_what_name_does_not_exist, 0750, NOBODY, unknown_name,
+      -EACCES);
+VISIT(cannot_tell_what_task_does_not_exist, 0750, NOBODY, unknown_task,
+      -EACCES);
+VISIT(is_not_shown_what_has_no_r, 0751, NOBODY, list, 0);
+VISIT(is_shown_what_has_r, 0754, NOBODY, list, 1);
+VISIT(group_x_counts_alone, 0701, 0, shutdown, -EACCES);
+VISIT_OWN(sees_own, 0400, get, 0);
+VISIT_OWN(owner_r_counts_alone, 0377, get, -EACCES);
+VISIT_OWN(controls_own, 0100, shutdown, -EINPROGRESS);
+VISIT_OWN(owner_x_counts_alone, 0677, shutdown, -EACCES);
+VISIT_OWN(unregisters_own, 0200, unregister, -EBUSY);
+VISIT_OWN(owner_w_counts_alone, 0577, unregister, -EACCES);
+VISIT_OWN(opens_tasks_of_own, 0400, open_task, 0);
+VISIT_OWN(cancels_tasks_of_own, 0500, cancel_task, 0);
+VISIT_OWN(cannot_register_own, 0777, register, -EPERM);
 
 FIXTURE_SETUP(visitor)
 {
@@ -783,6 +1311,7 @@ FIXTURE_SETUP(visitor)
 	ASSERT_LE(0, self->visit.fd);
 	ASSERT_EQ(0, vmg_vmm_start(&self->vmm));
 	vm.mode = variant->mode;
+	vm.uid = variant->owner;
 	vm.lifeline_fd = self->vmm.pidfd;
 	ASSERT_EQ(0, vmg_call(self->visit.fd, VMGUEST_VM_REGISTER, &vm));
 	self->visit.vm = vm.vm_id;
