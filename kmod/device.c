@@ -272,7 +272,8 @@ put_task:
 		return err;
 	if (err == -EINPROGRESS && (cmd->flags & VMGUEST_REQ_JOIN))
 		err = request_join(ioctl, running);
-	else if (request_respond(ioctl, -1, running ? running->id : 0))
+	if (err && err != -EFAULT &&
+	    request_respond(ioctl, -1, running ? running->id : 0))
 		err = -EFAULT;
 	if (running)
 		vmguest_task_put(running);

@@ -238,7 +238,8 @@ static u32 task_elapsed_ms(const struct vmguest_task *task)
 
 static bool task_force_pending(const struct vmguest_task *task)
 {
-	return task->force_after_ms && !(task->flags & VMGUEST_TASK_FORCE);
+	return task->force_after_ms &&
+	       !(task->flags & (VMGUEST_TASK_FORCE | VMGUEST_TASK_ESCALATED));
 }
 
 /* The pending timer owns a reference. */
@@ -395,12 +396,17 @@ static void task_queue_send(struct vmguest_task *task)
 		vmguest_channel_kick(vm->channel);
 }
 
+/* An agent that has no FORCE goes on softly; the next one may have it. */
 static void task_escalate(struct vmguest_task *task)
 {
-	task->flags |= VMGUEST_TASK_FORCE | VMGUEST_TASK_ESCALATED;
-	task_changed(task, 0);
-	if (!task->vm->channel || (task->vm->capabilities & VMGUEST_CAP_FORCE))
+	struct vmguest_vm *vm = task->vm;
+
+	task->flags |= VMGUEST_TASK_ESCALATED;
+	if (!vm->channel || (vm->capabilities & VMGUEST_CAP_FORCE)) {
+		task->flags |= VMGUEST_TASK_FORCE;
 		task_queue_send(task);
+	}
+	task_changed(task, 0);
 }
 
 static void vmguest_task_timer(struct work_struct *work)
@@ -698,6 +704,7 @@ static int task_blocked(struct vmguest_task *task,
 	vmguest_text_clean(task->guest_text, sizeof(task->guest_text),
 			   &frame->text[VMGUEST_BLOCKED_WHO]);
 	task_advance(task, VMGUEST_STAGE_BLOCKED);
+	task_changed(task, 0);
 	return 0;
 }
 
@@ -872,13 +879,18 @@ void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot)
 		task_new_boot(task);
 		return;
 	}
+	if ((task->flags & VMGUEST_TASK_ESCALATED) &&
+	    !(vm->capabilities & VMGUEST_CAP_FORCE))
+		task->flags &= ~VMGUEST_TASK_FORCE;
 	if (!task_agent_can(task)) {
 		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
 				      -EOPNOTSUPP);
 		return;
 	}
-	if (task->handed)
+	if (task->handed) {
 		task->flags |= VMGUEST_TASK_RESENT;
+		task_changed(task, 0);
+	}
 	task_queue_send(task);
 }
 

@@ -411,6 +411,25 @@ static struct vmguest_vm *vm_find_predecessor(const char *name)
 	return NULL;
 }
 
+/* Its guest may have said HELLO already: then the wait is over. */
+static void vm_set_predecessor(struct vmguest_vm *vm,
+			       struct vmguest_vm *predecessor)
+{
+	bool returned;
+
+	if (!predecessor)
+		return;
+	spin_lock(&vm->lock);
+	returned = vm->channel;
+	if (!returned)
+		vm->predecessor = predecessor;
+	spin_unlock(&vm->lock);
+	if (!returned)
+		return;
+	vmguest_task_vm_returned(predecessor);
+	vmguest_vm_put(predecessor);
+}
+
 static void vm_set_registration(struct vmguest_vm *vm, const char *name,
 				kuid_t uid, kgid_t gid, u32 mode,
 				struct vmguest_lifeline *lifeline)
@@ -483,7 +502,7 @@ static int vm_register_locked(const struct vmguest_vm_register *cmd,
 		*orphan = lifeline;
 		return err;
 	}
-	vm->predecessor = vm_find_predecessor(cmd->name);
+	vm_set_predecessor(vm, vm_find_predecessor(cmd->name));
 	*id = vm->id;
 	if (!guest)
 		*fresh = NULL;

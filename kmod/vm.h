@@ -55,7 +55,7 @@ struct vmguest_guest_info {
  *	found or, on adoption, under the registry lock; freed with the VM's
  *	removal.
  * @predecessor: A gone VM of the same name whose RESTART waits for this one, or
- *	NULL; owns a reference; set before the VM can be found, then @lock.
+ *	NULL; owns a reference; protected by @lock.
  * @reap: Removes an unregistered VM that has nothing left to do.
  * @lock: Protects everything below and all mutable state of the VM's tasks.
  *	Taken in process context only. A spinlock, so that nothing can wait for a

@@ -34,7 +34,8 @@
  *               (VM_E_ADDITIONS_NOT_AVAIL)
  *   EINPROGRESS the same verb already runs; its task id is returned
  *   EBUSY       a request that does not give way runs; its id is returned
- *   ESHUTDOWN   the module is going away (VM_E_APP_SHUTTING_DOWN)
+ *   ESHUTDOWN   the module is going away (VM_E_APP_SHUTTING_DOWN); an open
+ *               /dev/vmguest keeps the module, so no call returns it today
  *
  * EHOSTDOWN, ENOTCONN, EOPNOTSUPP, EINPROGRESS and EBUSY are told at once; no
  * call waits for a guest.
@@ -84,7 +85,7 @@ enum vmguest_access {
  *	&vmguest_request.scope.
  * @VMGUEST_FEATURE_GRACE: &vmguest_request.grace_ms and
  *	&vmguest_request.delay_ms.
- * @VMGUEST_FEATURE_READ: read() on the task fd.
+ * @VMGUEST_FEATURE_READ: read() on the task fd, else EINVAL.
  *
  * What is not advertised is refused with EOPNOTSUPP.
  */
@@ -547,7 +548,8 @@ enum vmguest_proofs {
  * @VMGUEST_RESULT_DISK_RELATED: Never produced here.
  * @VMGUEST_RESULT_INCOMPATIBLE_SAVED_STATE: Never produced here.
  * @VMGUEST_RESULT_TIMEOUT: The deadline passed (ETIMEDOUT); before the commit
- *	point this also means that the guest will not act any more.
+ *	point this also means that the guest will not act any more. A task that
+ *	is blocked then ends as SHUTDOWN_ABORT with EBUSY.
  * @VMGUEST_RESULT_ILLEGAL_VALUE: The agent could not make sense of the request
  *	(EINVAL).
  * @VMGUEST_RESULT_THREAD_CRASH: Never produced here.
@@ -573,7 +575,8 @@ enum vmguest_result {
  * @VMGUEST_TASK_COMPLETE: It has ended; nothing will change any more.
  * @VMGUEST_TASK_CANCELABLE: It can still be cancelled.
  * @VMGUEST_TASK_FORCE: It runs as a FORCE.
- * @VMGUEST_TASK_ESCALATED: It became a FORCE by @force_after_ms.
+ * @VMGUEST_TASK_ESCALATED: @force_after_ms has passed; it is a FORCE now, if
+ *	its agent has one.
  * @VMGUEST_TASK_CLEAN_UNKNOWN: It ended in success, but the agent never offered
  *	a last breath: whether the guest ended cleanly cannot be known.
  * @VMGUEST_TASK_VM_UNREGISTERED: Its VM is no longer registered.
