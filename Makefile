@@ -9,7 +9,7 @@ VM := selftests/vm
 QUIET := $(if $(V),,-s)
 USERSPACE := libvmguest vmguestctl agent examples
 
-.PHONY: all packages module userspace agent-static demo check check-all \
+.PHONY: all packages module userspace agent-static demo check check-all check-install \
 	vm-selftest lint install uninstall clean help
 
 all: packages module userspace agent-static
@@ -44,6 +44,11 @@ check:
 check-all:
 	@selftests/check 6.1 6.12 debug
 
+# DKMS compiles the module in the VM: a quarter of an hour under emulation.
+check-install:
+	@$(VM)/install-packages build vm install
+	@KERNEL=$(KERNEL) selftests/install/install.t
+
 vm-selftest:
 	@$(VM)/install-packages build vm
 	@$(VM)/selftest.sh --kernel $(KERNEL)
@@ -65,6 +70,7 @@ help:
 	@echo 'make demo            a real guest is logged off and shut down, in QEMU'
 	@echo 'make check           all tests, in QEMU [KERNEL=6.1|6.12|debug]'
 	@echo 'make check-all       the same on every kernel'
+	@echo 'make check-install   make install, and DKMS in the VM: slow without KVM'
 	@echo 'make lint            what reading finds: sparse, checkpatch, kernel-doc, ...'
 	@echo 'make vm-selftest     test the VM runner itself'
 	@echo 'make install         [DESTDIR=] [PREFIX=/usr] tools, agent, units, module source for DKMS'
