@@ -904,12 +904,14 @@ int vmguest_vm_attach(struct vmguest_channel *channel,
 	return 0;
 }
 
+/* Not in a VM that is gone: its channels are being read to their end. */
 static void vm_promote_candidate(struct vmguest_vm *vm)
 {
 	struct vmguest_channel *candidate = vm->candidate;
 
 	vm->candidate = NULL;
-	vm_install(vm, candidate, true);
+	if (!vm->dead && vm->state != VMGUEST_VM_GONE)
+		vm_install(vm, candidate, true);
 }
 
 /**
