@@ -24,7 +24,9 @@
  * held until the entry is off, except when the queue dies first and says so with
  * POLLFREE. Fires once at most.
  *
- * @vm: The VM; no reference: the VM destroys its lifeline before its end.
+ * @vm: The VM, NULL until it is watched for good: before that the work takes no
+ *	lock that the creator may hold; no reference: the VM destroys its
+ *	lifeline before its end.
  * @file: The watched file, referenced.
  * @table: Only for the poll that queues @entry.
  * @entry: On @queue.
@@ -55,8 +57,11 @@ static void lifeline_work(struct work_struct *work)
 	struct vmguest_lifeline *lifeline =
 		container_of(work, struct vmguest_lifeline, work);
 
-	if (lifeline_is_fired(lifeline))
-		vmguest_vm_lifeline_fired(lifeline->vm);
+	/* Pairs with vmguest_lifeline_create(). */
+	struct vmguest_vm *vm = smp_load_acquire(&lifeline->vm);
+
+	if (vm && lifeline_is_fired(lifeline))
+		vmguest_vm_lifeline_fired(vm);
 }
 
 /* Atomic, under the lock of the file's queue. */
@@ -147,7 +152,6 @@ struct vmguest_lifeline *vmguest_lifeline_create(int fd, struct vmguest_vm *vm)
 		err = PTR_ERR(lifeline->file);
 		goto free;
 	}
-	lifeline->vm = vm;
 	INIT_WORK(&lifeline->work, lifeline_work);
 	init_waitqueue_func_entry(&lifeline->entry, lifeline_wake);
 	INIT_LIST_HEAD(&lifeline->entry.entry);
@@ -161,6 +165,9 @@ struct vmguest_lifeline *vmguest_lifeline_create(int fd, struct vmguest_vm *vm)
 	err = -EHOSTDOWN;
 	if (events & LIFELINE_EVENTS)
 		goto unwatch;
+	/* Pairs with lifeline_work(); what woke it before is looked at again. */
+	smp_store_release(&lifeline->vm, vm);
+	queue_work(vmguest_wq, &lifeline->work);
 	return lifeline;
 
 unwatch:
