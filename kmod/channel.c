@@ -404,6 +404,23 @@ static int channel_send(struct vmguest_channel *channel)
 	return 0;
 }
 
+/*
+ * A guest that gets no VM is told so. Nothing was sent to it before, so its
+ * socket has room.
+ */
+static void channel_refuse(struct vmguest_channel *channel)
+{
+	const struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REJECT,
+		.reject.code = VMGUEST_REJECT_UNREGISTERED,
+	};
+
+	channel->tx_sent = 0;
+	channel->tx_len = vmguest_protocol_encode(&frame, channel->tx,
+						  sizeof(channel->tx));
+	channel_write(channel);
+}
+
 /* Counted before the guest can see that its channel ends. */
 static void channel_count_malformed(struct vmguest_channel *channel)
 {
@@ -454,6 +471,8 @@ static void channel_work(struct work_struct *work)
 		if (sent)
 			received = sent;
 	}
+	if (received == -ECONNREFUSED && !channel->vm)
+		channel_refuse(channel);
 	if (closing && (!received || received == -EAGAIN))
 		received = -ESHUTDOWN;
 	if (received == -EAGAIN)
