@@ -692,6 +692,7 @@ static void task_accepted(struct vmguest_task *task)
 	task_advance(task, VMGUEST_STAGE_ACCEPTED);
 	if (task->until == VMGUEST_UNTIL_ACCEPTED) {
 		task->vm->accepted_id = task->id;
+		task->vm->accepted_verb = task->verb;
 		vmguest_task_complete(task, VMGUEST_RESULT_SUCCESS, 0);
 	}
 }
@@ -722,18 +723,22 @@ static void task_vm_stopping(struct vmguest_vm *vm)
 static void task_commit(struct vmguest_vm *vm, struct vmguest_task *task,
 			u64 task_id)
 {
+	u8 verb = task ? task->verb : vm->accepted_verb;
+
 	if (!task && task_id != vm->accepted_id) {
 		vmguest_channel_send_cancel(vm->channel, task_id);
 		return;
 	}
-	if (task) {
-		task->proofs |= VMGUEST_PROOF_ACCEPTED |
-				VMGUEST_PROOF_COMMITTED;
+	/* Whoever asks has taken the request; its word may have got lost. */
+	if (task && !(task->proofs & VMGUEST_PROOF_ACCEPTED))
+		task_accepted(task);
+	if (task && vmguest_task_is_running(task)) {
+		task->proofs |= VMGUEST_PROOF_COMMITTED;
 		task->flags &= ~VMGUEST_TASK_CANCELABLE;
 		task_advance(task, VMGUEST_STAGE_STOPPING);
-		if (task->verb != VMGUEST_VERB_LOGOFF)
-			task_vm_stopping(vm);
 	}
+	if (verb != VMGUEST_VERB_LOGOFF)
+		task_vm_stopping(vm);
 	vmguest_channel_send_go(vm->channel, task_id);
 }
 

@@ -80,6 +80,7 @@ struct vmguest_guest_info {
  * @ended_count: How many.
  * @accepted_id: Task that completed at the agent's word; its COMMIT is still
  *	granted. 0 for none.
+ * @accepted_verb: Its verb.
  * @last_task_id: The request that ended last.
  * @frames_in: Frames received.
  * @frames_out: Frames sent.
@@ -116,6 +117,7 @@ struct vmguest_vm {
 	struct list_head ended;
 	unsigned int ended_count;
 	u64 accepted_id;
+	u8 accepted_verb;
 	u64 last_task_id;
 	u64 frames_in;
 	u64 frames_out;

@@ -418,9 +418,10 @@ enum vmguest_scope {
  * The struct is written before the request is sent: a call that returns
  * EFAULT has sent nothing.
  *
- * One request runs per VM. The same verb again is EINPROGRESS, or joins. A
- * stronger one (LOGOFF < RESTART, SHUTDOWN < either with FORCE) supersedes the
- * running one; any other is EBUSY. PING stands outside of this.
+ * One request runs per VM. A stronger one (LOGOFF < RESTART, SHUTDOWN < either
+ * with FORCE) supersedes the running one. The same verb again is EINPROGRESS, or
+ * joins; without FORCE while the running one has it, it joins or is EBUSY. Any
+ * other is EBUSY. PING stands outside of this.
  *
  * Errnos: EINVAL, EOPNOTSUPP, ENOENT, EACCES without the control bit,
  * EHOSTDOWN, ENOTCONN, EINPROGRESS, EBUSY, EMFILE, ENFILE, ENOMEM, ESHUTDOWN.
