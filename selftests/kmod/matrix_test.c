@@ -2,9 +2,11 @@
 /*
  * Who dies when: each of agent, VMM and client, at each stage of a shutdown.
  *
- *   agent   it comes back with the same boot and finishes: success
+ *   agent   it comes back with the same boot and finishes: success; or it is
+ *           lost, and the task ends at its deadline
  *   VMM     success only after the last breath: a kill is not a shutdown
- *   client  changes nothing: somebody else sees the task end
+ *   client  changes nothing: somebody else sees the task end; but one that
+ *           asked for CANCEL_ON_CLOSE cancels, up to the commit point
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +23,15 @@
 
 #define BOOT	1
 
+/* Enough to get to any stage. */
+#define LOST_AGENT_DEADLINE_MS	1500
+
 enum victim {
 	AGENT,
+	LOST_AGENT,
 	VMM,
 	CLIENT,
+	CANCELLING_CLIENT,
 };
 
 #define ACCEPTED	VMGUEST_PROOF_ACCEPTED
@@ -54,6 +61,9 @@ FIXTURE_VARIANT(killed) {
 
 #define SUCCEEDS	VMGUEST_RESULT_SUCCESS, 0
 #define NOT_CLEAN	VMGUEST_RESULT_UNEXPECTED_ERROR, -ECONNABORTED
+#define TIMES_OUT	VMGUEST_RESULT_TIMEOUT, -ETIMEDOUT
+#define WAS_BLOCKED	VMGUEST_RESULT_SHUTDOWN_ABORT, -EBUSY
+#define IS_CANCELLED	VMGUEST_RESULT_CANCELLED, -ECANCELED
 
 #define KILLED(victim, stage, outcome, proofs)				\
 FIXTURE_VARIANT_ADD(killed, victim##_at_##stage) {			\
@@ -67,6 +77,13 @@ KILLED(AGENT, BLOCKED, SUCCEEDS, ALL);
 KILLED(AGENT, STOPPING, SUCCEEDS, ALL);
 KILLED(AGENT, LAST_BREATH, SUCCEEDS, ALL);
 KILLED(AGENT, CHANNEL_DOWN, SUCCEEDS, ALL);
+KILLED(LOST_AGENT, QUEUED, TIMES_OUT, 0);
+KILLED(LOST_AGENT, SENT, TIMES_OUT, 0);
+KILLED(LOST_AGENT, ACCEPTED, TIMES_OUT, ACCEPTED);
+KILLED(LOST_AGENT, BLOCKED, WAS_BLOCKED, ACCEPTED);
+KILLED(LOST_AGENT, STOPPING, TIMES_OUT, COMMITTED);
+KILLED(LOST_AGENT, LAST_BREATH, TIMES_OUT, DOWN);
+KILLED(LOST_AGENT, CHANNEL_DOWN, TIMES_OUT, DOWN);
 KILLED(VMM, QUEUED, NOT_CLEAN, GONE);
 KILLED(VMM, SENT, NOT_CLEAN, GONE);
 KILLED(VMM, ACCEPTED, NOT_CLEAN, ACCEPTED | GONE);
@@ -82,14 +99,26 @@ KILLED(CLIENT, STOPPING, SUCCEEDS, ALL);
 KILLED(CLIENT, LAST_BREATH, SUCCEEDS, ALL);
 KILLED(CLIENT, CHANNEL_DOWN, SUCCEEDS, ALL);
 
+KILLED(CANCELLING_CLIENT, QUEUED, IS_CANCELLED, 0);
+KILLED(CANCELLING_CLIENT, SENT, IS_CANCELLED, 0);
+KILLED(CANCELLING_CLIENT, ACCEPTED, IS_CANCELLED, ACCEPTED);
+KILLED(CANCELLING_CLIENT, BLOCKED, IS_CANCELLED, ACCEPTED);
+KILLED(CANCELLING_CLIENT, STOPPING, SUCCEEDS, ALL);
+KILLED(CANCELLING_CLIENT, LAST_BREATH, SUCCEEDS, ALL);
+KILLED(CANCELLING_CLIENT, CHANNEL_DOWN, SUCCEEDS, ALL);
+
 /* A client that asks, tells the task's id, and holds its fd until it is killed. */
-static pid_t start_client(uint64_t vm, uint64_t *id)
+static pid_t start_client(uint64_t vm, enum victim victim, uint64_t *id)
 {
 	struct vmguest_request request = vmg_request(vm);
 	int told[2];
 	pid_t pid;
 
 	request.flags = VMGUEST_REQ_QUEUE;
+	if (victim == CANCELLING_CLIENT)
+		request.flags |= VMGUEST_REQ_CANCEL_ON_CLOSE;
+	if (victim == LOST_AGENT)
+		request.deadline_ms = LOST_AGENT_DEADLINE_MS;
 	if (pipe(told))
 		return -1;
 	pid = fork();
@@ -128,7 +157,7 @@ FIXTURE_SETUP(killed)
 	ASSERT_EQ(0, vmg_vmm_start(&self->vmm));
 	ASSERT_EQ(0, vmg_register(self->fd, "sim", VMG_CID, self->vmm.pidfd,
 				  &self->vm));
-	self->client = start_client(self->vm, &self->id);
+	self->client = start_client(self->vm, variant->victim, &self->id);
 	ASSERT_LT(0, self->client);
 	self->task = vmg_task_open(self->fd, self->id);
 	ASSERT_LE(0, self->task);
@@ -210,6 +239,17 @@ TEST_F(killed, and_the_task_tells_the_truth)
 		ASSERT_TRUE(come_back(&self->sim, self->id, variant->stage));
 		vmg_wait_stage(self->task, VMGUEST_STAGE_CHANNEL_DOWN);
 		break;
+	case LOST_AGENT:
+		sim_close(&self->sim);
+		vmg_wait(self->task);
+		break;
+	case CANCELLING_CLIENT:
+		if (variant->stage < VMGUEST_STAGE_STOPPING) {
+			kill_client(&self->client);
+			vmg_wait(self->task);
+			break;
+		}
+		/* fallthrough */
 	case CLIENT:
 		kill_client(&self->client);
 		ASSERT_TRUE(walk(&self->sim, self->id, variant->stage + 1,

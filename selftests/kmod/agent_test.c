@@ -1,0 +1,665 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Agents that come, go, come twice, say too much or cannot do everything, and
+ * what that means for the task that runs.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+
+#include "agent_sim.h"
+#include "vmg.h"
+
+#define BOOT		1
+
+FIXTURE(agent) {
+	int fd;
+	uint64_t vm;
+	struct vmg_vmm vmm;
+	struct sim sim;
+	int task;
+	uint64_t id;
+};
+
+FIXTURE_SETUP(agent)
+{
+	self->task = -1;
+	self->sim.fd = -1;
+	self->fd = vmg_open();
+	ASSERT_LE(0, self->fd);
+	/* What a test before left when its time was up. */
+	vmg_unregister_all(self->fd);
+	ASSERT_EQ(0, vmg_vmm_start(&self->vmm));
+	ASSERT_EQ(0, vmg_register(self->fd, "sim", VMG_CID, self->vmm.pidfd,
+				  &self->vm));
+}
+
+FIXTURE_TEARDOWN(agent)
+{
+	if (self->task >= 0)
+		close(self->task);
+	sim_close(&self->sim);
+	vmg_unregister_all(self->fd);
+	vmg_vmm_kill(&self->vmm);
+	close(self->fd);
+}
+
+#define CONNECT_WITH(sim, capabilities) do {				\
+	ASSERT_EQ(0, sim_dial(sim, 0));					\
+	ASSERT_EQ(0, sim_hello(sim, BOOT, capabilities,			\
+			       VMGUEST_ROLE_AGENT));			\
+} while (0)
+
+#define CONNECT() ASSERT_EQ(0, sim_connect(&self->sim, BOOT))
+
+#define ASK(nr, request) do {						\
+	self->task = vmg_ask(self->fd, nr, request);			\
+	ASSERT_LE(0, self->task);					\
+	self->id = (request)->task_id;					\
+} while (0)
+
+#define ASK_PLAIN(nr) do {						\
+	struct vmguest_request plain = vmg_request(self->vm);		\
+									\
+	ASK(nr, &plain);						\
+} while (0)
+
+#define ACCEPT() do {							\
+	uint64_t told;							\
+									\
+	ASSERT_TRUE(sim_accept(&self->sim, &told));			\
+	ASSERT_EQ(self->id, told);					\
+	ASSERT_EQ(VMGUEST_STAGE_ACCEPTED,				\
+		  vmg_wait_stage(self->task,				\
+				 VMGUEST_STAGE_ACCEPTED).stage);	\
+} while (0)
+
+#define COMMIT() ASSERT_TRUE(sim_commit(&self->sim, self->id))
+
+#define EXPECT_ENDED(info, want_result, want_error) do {		\
+	struct vmguest_task_get ended = (info);				\
+									\
+	EXPECT_TRUE(ended.task_flags & VMGUEST_TASK_COMPLETE);		\
+	EXPECT_EQ(want_result, ended.result);				\
+	EXPECT_EQ(want_error, ended.error);				\
+} while (0)
+
+#define EXPECT_RUNNING(task) \
+	EXPECT_FALSE(vmg_task(task).task_flags & VMGUEST_TASK_COMPLETE)
+
+/* An agent that asks for the commit point has taken the request. */
+TEST_F(agent, commit_says_accepted_too)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+	struct vmguest_vm_get vm;
+
+	CONNECT();
+	request.until = VMGUEST_UNTIL_ACCEPTED;
+	ASK(VMGUEST_SHUTDOWN, &request);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	COMMIT();
+	EXPECT_ENDED(vmg_task(self->task), VMGUEST_RESULT_SUCCESS, 0);
+	EXPECT_TRUE(vmg_task(self->task).proofs & VMGUEST_PROOF_ACCEPTED);
+	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(VMGUEST_VM_STOPPING, vm.state);
+}
+
+TEST_F(agent, a_commit_is_granted_until_the_next_request)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+	int next;
+
+	CONNECT();
+	request.until = VMGUEST_UNTIL_ACCEPTED;
+	ASK(VMGUEST_SHUTDOWN, &request);
+	ASSERT_TRUE(sim_accept(&self->sim, &self->id));
+	EXPECT_ENDED(vmg_wait(self->task), VMGUEST_RESULT_SUCCESS, 0);
+	EXPECT_EQ(-EALREADY, vmg_task_cancel(self->task));
+	request = vmg_request(self->vm);
+	next = vmg_ask(self->fd, VMGUEST_LOGOFF, &request);
+	ASSERT_LE(0, next);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	ASSERT_EQ(0, sim_send(&self->sim, VMGUEST_WIRE_COMMIT, self->id));
+	EXPECT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_CANCEL));
+	EXPECT_EQ(self->id, self->sim.frame.task_id);
+	close(next);
+}
+
+/* Restored from a snapshot: the boot is known, what it heard is not ours. */
+TEST_F(agent, a_boot_that_heard_another_instance_is_another_boot)
+{
+	struct vmguest_frame hello = {
+		.type = VMGUEST_WIRE_HELLO,
+		.hello.capabilities = SIM_CAPABILITIES,
+	};
+
+	CONNECT();
+	ASK_PLAIN(VMGUEST_SHUTDOWN);
+	ACCEPT();
+	COMMIT();
+	sim_close(&self->sim);
+	ASSERT_EQ(0, sim_dial(&self->sim, 0));
+	memset(hello.hello.boot_id, BOOT, sizeof(hello.hello.boot_id));
+	memset(hello.hello.instance, 0x77, sizeof(hello.hello.instance));
+	ASSERT_EQ(0, sim_send_frame(&self->sim, &hello));
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_WELCOME));
+	EXPECT_ENDED(vmg_wait(self->task), VMGUEST_RESULT_UNEXPECTED_ERROR,
+		     -ECONNABORTED);
+	EXPECT_TRUE(vmg_task(self->task).proofs & VMGUEST_PROOF_NEW_BOOT);
+	EXPECT_EQ(0, sim_receive(&self->sim, 50));
+}
+
+TEST_F(agent, ping_waits_no_longer_than_its_deadline)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+
+	CONNECT();
+	request.deadline_ms = 100;
+	ASK(VMGUEST_PING, &request);
+	EXPECT_ENDED(vmg_wait(self->task), VMGUEST_RESULT_TIMEOUT, -ETIMEDOUT);
+	/* Too late. */
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_PING));
+	ASSERT_EQ(0, sim_send(&self->sim, VMGUEST_WIRE_PONG, self->id));
+	EXPECT_ENDED(vmg_task(self->task), VMGUEST_RESULT_TIMEOUT, -ETIMEDOUT);
+}
+
+TEST_F(agent, ping_waits_for_the_agent)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+
+	request.flags = VMGUEST_REQ_QUEUE;
+	ASK(VMGUEST_PING, &request);
+	CONNECT();
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_PING));
+	EXPECT_EQ(self->id, self->sim.frame.task_id);
+	ASSERT_EQ(0, sim_send(&self->sim, VMGUEST_WIRE_PONG, self->id));
+	EXPECT_ENDED(vmg_wait(self->task), VMGUEST_RESULT_SUCCESS, 0);
+	/* A PING is not kept. */
+	close(self->task);
+	self->task = -1;
+	EXPECT_EQ(-ENOENT, vmg_task_open(self->fd, self->id));
+}
+
+TEST_F(agent, ping_of_a_vm_that_dies)
+{
+	struct vmguest_task_get info;
+
+	CONNECT();
+	ASK_PLAIN(VMGUEST_PING);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_PING));
+	vmg_vmm_kill(&self->vmm);
+	info = vmg_wait(self->task);
+	EXPECT_TRUE(info.task_flags & VMGUEST_TASK_COMPLETE);
+	EXPECT_EQ(VMGUEST_RESULT_UNEXPECTED_ERROR, info.result);
+	/* Whichever is noticed first. */
+	EXPECT_TRUE(info.error == -ECONNABORTED || info.error == -ENOTCONN);
+}
+
+/* Not even the wall clock moves it. */
+TEST_F(agent, the_deadline_is_elapsed_time)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+	struct vmguest_task_get info;
+	struct timespec now;
+
+	CONNECT();
+	request.deadline_ms = 300;
+	ASK(VMGUEST_SHUTDOWN, &request);
+	ASSERT_EQ(0, clock_gettime(CLOCK_REALTIME, &now));
+	now.tv_sec += 86400;
+	ASSERT_EQ(0, clock_settime(CLOCK_REALTIME, &now));
+	EXPECT_RUNNING(self->task);
+	now.tv_sec -= 2 * 86400;
+	ASSERT_EQ(0, clock_settime(CLOCK_REALTIME, &now));
+	info = vmg_wait(self->task);
+	now.tv_sec += 86400;
+	ASSERT_EQ(0, clock_settime(CLOCK_REALTIME, &now));
+	EXPECT_ENDED(info, VMGUEST_RESULT_TIMEOUT, -ETIMEDOUT);
+	EXPECT_LE(300000000ULL, info.end_ns - info.start_ns);
+	EXPECT_GT(5000000000ULL, info.end_ns - info.start_ns);
+}
+
+/* A PING is answered only after what was said before it was heard. */
+static bool settle(int fd, uint64_t vm, struct sim *sim)
+{
+	struct vmguest_request request = vmg_request(vm);
+	int ping = vmg_ask(fd, VMGUEST_PING, &request);
+	bool good;
+
+	good = ping >= 0 && sim_expect(sim, VMGUEST_WIRE_PING) &&
+	       !sim_send(sim, VMGUEST_WIRE_PONG, request.task_id) &&
+	       !vmg_wait(ping).error;
+	close(ping);
+	return good;
+}
+
+TEST_F(agent, progress_only_rises)
+{
+	static const struct {
+		uint32_t said, shown;
+	} steps[] = { { 0, 10 }, { 50, 50 }, { 20, 50 }, { 99, 89 } };
+	struct vmguest_frame frame = { .type = VMGUEST_WIRE_PROGRESS };
+	unsigned int i;
+
+	CONNECT();
+	ASK_PLAIN(VMGUEST_SHUTDOWN);
+	ACCEPT();
+	COMMIT();
+	frame.task_id = self->id;
+	for (i = 0; i < 4; i++) {
+		frame.progress.percent = steps[i].said;
+		ASSERT_EQ(0, sim_send_frame(&self->sim, &frame));
+		ASSERT_TRUE(settle(self->fd, self->vm, &self->sim));
+		EXPECT_EQ(steps[i].shown, vmg_task(self->task).percent);
+	}
+}
+
+TEST_F(agent, without_force_is_not_escalated)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+	struct vmguest_task_get info;
+
+	CONNECT_WITH(&self->sim, SIM_CAPABILITIES & ~VMGUEST_CAP_FORCE);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_WELCOME));
+	request.force_after_ms = 50;
+	request.deadline_ms = 500;
+	ASK(VMGUEST_SHUTDOWN, &request);
+	ACCEPT();
+	info = vmg_wait(self->task);
+	EXPECT_ENDED(info, VMGUEST_RESULT_TIMEOUT, -ETIMEDOUT);
+	EXPECT_TRUE(info.task_flags & VMGUEST_TASK_ESCALATED);
+	EXPECT_FALSE(info.task_flags & VMGUEST_TASK_FORCE);
+	EXPECT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_CANCEL));
+	EXPECT_EQ(1, self->sim.requests);
+}
+
+TEST_F(agent, that_comes_back_without_the_verb)
+{
+	CONNECT();
+	ASK_PLAIN(VMGUEST_SHUTDOWN);
+	ACCEPT();
+	sim_close(&self->sim);
+	CONNECT_WITH(&self->sim, VMGUEST_CAP_LOGOFF);
+	EXPECT_ENDED(vmg_wait(self->task), VMGUEST_RESULT_UNEXPECTED_ERROR,
+		     -EOPNOTSUPP);
+}
+
+TEST_F(agent, is_told_of_the_stronger_request)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+	int stronger;
+
+	CONNECT();
+	ASK_PLAIN(VMGUEST_SHUTDOWN);
+	ACCEPT();
+	request.flags = VMGUEST_REQ_FORCE;
+	stronger = vmg_ask(self->fd, VMGUEST_SHUTDOWN, &request);
+	ASSERT_LE(0, stronger);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_CANCEL));
+	EXPECT_EQ(self->id, self->sim.frame.task_id);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	EXPECT_EQ(request.task_id, self->sim.frame.task_id);
+	EXPECT_EQ(VMGUEST_WIRE_REQ_FORCE, self->sim.frame.request.flags);
+	/* What it was about to do is not granted any more. */
+	ASSERT_EQ(0, sim_send(&self->sim, VMGUEST_WIRE_COMMIT, self->id));
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_CANCEL));
+	EXPECT_EQ(self->id, self->sim.frame.task_id);
+	EXPECT_TRUE(sim_commit(&self->sim, request.task_id));
+	close(stronger);
+}
+
+TEST_F(agent, without_force_keeps_its_request)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+
+	CONNECT_WITH(&self->sim, SIM_CAPABILITIES & ~VMGUEST_CAP_FORCE);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_WELCOME));
+	ASK_PLAIN(VMGUEST_SHUTDOWN);
+	ACCEPT();
+	request.flags = VMGUEST_REQ_FORCE;
+	EXPECT_EQ(-EOPNOTSUPP, vmg_ask(self->fd, VMGUEST_SHUTDOWN, &request));
+	EXPECT_RUNNING(self->task);
+	EXPECT_EQ(0, sim_receive(&self->sim, 50));
+}
+
+TEST_F(agent, does_not_see_a_weaker_request_that_joins)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+	int joined;
+
+	CONNECT();
+	request.flags = VMGUEST_REQ_FORCE;
+	ASK(VMGUEST_SHUTDOWN, &request);
+	ACCEPT();
+	request = vmg_request(self->vm);
+	request.flags = VMGUEST_REQ_JOIN;
+	joined = vmg_ask(self->fd, VMGUEST_SHUTDOWN, &request);
+	ASSERT_LE(0, joined);
+	EXPECT_EQ(self->id, request.task_id);
+	EXPECT_EQ(0, sim_receive(&self->sim, 50));
+	close(joined);
+}
+
+TEST_F(agent, leaves_the_first_joiners_named_and_all_counted)
+{
+	struct vmguest_request request;
+	struct vmguest_task_get info;
+	int i;
+
+	CONNECT();
+	ASK_PLAIN(VMGUEST_SHUTDOWN);
+	for (i = 0; i < VMGUEST_TASK_JOINERS + 2; i++) {
+		request = vmg_request(self->vm);
+		request.flags = VMGUEST_REQ_JOIN;
+		ASSERT_LE(0, vmg_ask(self->fd, VMGUEST_SHUTDOWN, &request));
+		close(request.task_fd);
+	}
+	info = vmg_task(self->task);
+	EXPECT_EQ(VMGUEST_TASK_JOINERS + 2, info.joiners);
+	for (i = 0; i < VMGUEST_TASK_JOINERS; i++)
+		EXPECT_EQ(getpid(), info.joiner[i].pid);
+}
+
+TEST_F(agent, news_are_news_to_each_fd)
+{
+	int other;
+
+	CONNECT();
+	ASK_PLAIN(VMGUEST_SHUTDOWN);
+	ACCEPT();
+	other = vmg_task_open(self->fd, self->id);
+	ASSERT_LE(0, other);
+	vmg_task(self->task);
+	vmg_task(other);
+	COMMIT();
+	EXPECT_EQ(POLLPRI, vmg_poll(other, POLLPRI, VMG_PATIENCE_MS));
+	vmg_task(other);
+	EXPECT_EQ(0, vmg_poll(other, POLLIN | POLLPRI, 0));
+	EXPECT_EQ(POLLPRI, vmg_poll(self->task, POLLIN | POLLPRI, 0));
+	close(other);
+}
+
+/*
+ * Its VM goes while a newcomer waits for what the older connection says: that
+ * one must not become the channel of a VM that is gone.
+ */
+TEST_F(agent, that_waits_for_its_turn_when_the_vm_goes)
+{
+	struct vmguest_task_get info;
+	struct vmguest_vm_get vm;
+	struct sim second;
+
+	CONNECT();
+	ASK_PLAIN(VMGUEST_SHUTDOWN);
+	ACCEPT();
+	CONNECT_WITH(&second, SIM_CAPABILITIES);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_PING));
+	vmg_vmm_kill(&self->vmm);
+	vmg_poll(self->task, POLLIN, 3000);
+	info = vmg_task(self->task);
+	EXPECT_ENDED(info, VMGUEST_RESULT_UNEXPECTED_ERROR, -ECONNABORTED);
+	EXPECT_TRUE(info.proofs & VMGUEST_PROOF_VM_GONE);
+	EXPECT_EQ(-1, sim_receive(&second, VMG_PATIENCE_MS));
+	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(VMGUEST_VM_GONE, vm.state);
+	EXPECT_FALSE(vm.vm_flags & VMGUEST_VM_AGENT);
+	sim_close(&second);
+}
+
+/* The older one goes by itself: then nobody is asked any more. */
+TEST_F(agent, that_waits_for_its_turn_takes_it_when_the_first_leaves)
+{
+	struct sim second;
+
+	CONNECT();
+	ASK_PLAIN(VMGUEST_SHUTDOWN);
+	ACCEPT();
+	CONNECT_WITH(&second, SIM_CAPABILITIES);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_PING));
+	sim_close(&self->sim);
+	EXPECT_TRUE(sim_expect(&second, VMGUEST_WIRE_WELCOME));
+	EXPECT_TRUE(sim_expect(&second, VMGUEST_WIRE_REQUEST));
+	EXPECT_EQ(self->id, second.frame.task_id);
+	EXPECT_EQ(VMGUEST_WIRE_REQ_AGAIN, second.frame.request.flags);
+	sim_close(&second);
+}
+
+TEST_F(agent, a_third_one_is_refused_at_once)
+{
+	struct sim second, third;
+
+	CONNECT();
+	CONNECT_WITH(&second, SIM_CAPABILITIES);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_PING));
+	CONNECT_WITH(&third, SIM_CAPABILITIES);
+	EXPECT_TRUE(sim_expect(&third, VMGUEST_WIRE_REJECT));
+	EXPECT_EQ(VMGUEST_REJECT_BUSY, third.frame.reject.code);
+	EXPECT_EQ(-1, sim_receive(&third, VMG_PATIENCE_MS));
+	sim_close(&third);
+	sim_close(&second);
+}
+
+TEST_F(agent, that_says_goodbye_has_done_nothing_wrong)
+{
+	struct vmguest_vm_get vm;
+
+	CONNECT();
+	ASK_PLAIN(VMGUEST_SHUTDOWN);
+	ACCEPT();
+	ASSERT_EQ(0, sim_send(&self->sim, VMGUEST_WIRE_GOODBYE, 0));
+	EXPECT_EQ(-1, sim_receive(&self->sim, VMG_PATIENCE_MS));
+	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(0, vm.malformed);
+	EXPECT_RUNNING(self->task);
+}
+
+/* What an agent must not say: each ends its channel, and not its task. */
+FIXTURE(wrong) {
+	int fd;
+	uint64_t vm;
+	struct sim sim;
+	int task;
+	uint64_t id;
+};
+
+FIXTURE_VARIANT(wrong) {
+	unsigned long verb;
+	bool commits;
+	/* A header and zeroes, */
+	struct vmguest_wire_header header;
+	uint8_t zeroes[8];
+	/* or a frame about the task. */
+	struct vmguest_frame frame;
+};
+
+#define HEADER(...) .header = {						\
+	.magic = VMGUEST_WIRE_MAGIC, .version = VMGUEST_WIRE_VERSION,	\
+	.type = VMGUEST_WIRE_PONG, __VA_ARGS__ }
+
+/* The last initializer of a member counts. */
+#pragma GCC diagnostic ignored "-Woverride-init"
+FIXTURE_VARIANT_ADD(wrong, magic) { HEADER(.magic = 1) };
+FIXTURE_VARIANT_ADD(wrong, version) { HEADER(.version = 2) };
+FIXTURE_VARIANT_ADD(wrong, unknown_type) { HEADER(.type = 0x7f) };
+FIXTURE_VARIANT_ADD(wrong, reserved_member) { HEADER(.reserved = 1) };
+FIXTURE_VARIANT_ADD(wrong, payload_where_none_belongs) {
+	HEADER(.length = 8) };
+FIXTURE_VARIANT_ADD(wrong, no_payload_where_one_belongs) {
+	HEADER(.type = VMGUEST_WIRE_RESULT, .task_id = 1) };
+FIXTURE_VARIANT_ADD(wrong, acceptance_of_nothing) {
+	HEADER(.type = VMGUEST_WIRE_ACCEPTED) };
+FIXTURE_VARIANT_ADD(wrong, frame_of_the_module) {
+	HEADER(.type = VMGUEST_WIRE_PING) };
+FIXTURE_VARIANT_ADD(wrong, success_before_commit) {
+	.verb = VMGUEST_LOGOFF,
+	.frame = { .type = VMGUEST_WIRE_RESULT, .result.code = VMGUEST_WIRE_OK },
+};
+FIXTURE_VARIANT_ADD(wrong, success_with_sessions_left) {
+	.verb = VMGUEST_LOGOFF, .commits = true,
+	.frame = { .type = VMGUEST_WIRE_RESULT, .result = {
+			.code = VMGUEST_WIRE_OK,
+			.targeted = 2, .ended = 1, .left = 1 } },
+};
+FIXTURE_VARIANT_ADD(wrong, sessions_that_do_not_add_up) {
+	.verb = VMGUEST_LOGOFF, .commits = true,
+	.frame = { .type = VMGUEST_WIRE_RESULT, .result = {
+			.code = VMGUEST_WIRE_OK, .targeted = 2, .ended = 1 } },
+};
+FIXTURE_VARIANT_ADD(wrong, nobody_to_shut_down) {
+	.frame = { .type = VMGUEST_WIRE_RESULT,
+		   .result.code = VMGUEST_WIRE_NO_SESSIONS },
+};
+FIXTURE_VARIANT_ADD(wrong, last_breath_of_a_logoff) {
+	.verb = VMGUEST_LOGOFF, .commits = true,
+	.frame = { .type = VMGUEST_WIRE_LAST_BREATH,
+		   .last_breath.end = VMGUEST_END_POWEROFF },
+};
+FIXTURE_VARIANT_ADD(wrong, blocked_after_commit) {
+	.commits = true,
+	.frame = { .type = VMGUEST_WIRE_BLOCKED, .blocked.kind = 1 },
+};
+FIXTURE_VARIANT_ADD(wrong, end_that_nobody_knows) {
+	.commits = true,
+	.frame = { .type = VMGUEST_WIRE_LAST_BREATH, .last_breath.end = 4 },
+};
+FIXTURE_VARIANT_ADD(wrong, percent_beyond_99) {
+	.commits = true,
+	.frame = { .type = VMGUEST_WIRE_PROGRESS, .progress.percent = 100 },
+};
+
+FIXTURE_SETUP(wrong)
+{
+	struct vmguest_request request;
+
+	self->sim.fd = -1;
+	self->fd = vmg_open();
+	ASSERT_LE(0, self->fd);
+	/* What a test before left when its time was up. */
+	vmg_unregister_all(self->fd);
+	ASSERT_EQ(0, vmg_register(self->fd, "sim", VMG_CID, -1, &self->vm));
+	ASSERT_EQ(0, sim_connect(&self->sim, BOOT));
+	request = vmg_request(self->vm);
+	self->task = vmg_ask(self->fd, variant->verb ?: VMGUEST_SHUTDOWN,
+			     &request);
+	ASSERT_LE(0, self->task);
+	ASSERT_TRUE(sim_accept(&self->sim, &self->id));
+	if (variant->commits)
+		ASSERT_TRUE(sim_commit(&self->sim, self->id));
+}
+
+FIXTURE_TEARDOWN(wrong)
+{
+	close(self->task);
+	sim_close(&self->sim);
+	vmg_unregister_all(self->fd);
+	close(self->fd);
+}
+
+TEST_F(wrong, closes_the_channel_and_not_the_task)
+{
+	struct vmguest_frame frame = variant->frame;
+	struct vmguest_task_get info;
+	struct vmguest_vm_get vm;
+
+	frame.task_id = self->id;
+	ASSERT_EQ(0, frame.type ? sim_send_frame(&self->sim, &frame) :
+				  sim_send_raw(&self->sim, &variant->header,
+					       sizeof(variant->header) +
+					       sizeof(variant->zeroes)));
+	EXPECT_EQ(-1, sim_receive(&self->sim, VMG_PATIENCE_MS));
+	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(1, vm.malformed);
+	info = vmg_task(self->task);
+	EXPECT_FALSE(info.task_flags & VMGUEST_TASK_COMPLETE);
+	EXPECT_EQ(VMGUEST_PROOF_ACCEPTED |
+		  (variant->commits ? VMGUEST_PROOF_COMMITTED : 0),
+		  info.proofs);
+	/* The next one is told again. */
+	sim_close(&self->sim);
+	ASSERT_EQ(0, sim_connect(&self->sim, BOOT));
+	EXPECT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	EXPECT_EQ(self->id, self->sim.frame.task_id);
+}
+
+static bool set_parameter(const char *name, const char *value)
+{
+	char path[96];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/module/vmguest/parameters/%s", name);
+	file = fopen(path, "w");
+	return file && fputs(value, file) >= 0 && !fclose(file);
+}
+
+TEST(a_guest_that_nobody_registered_is_told_so)
+{
+	struct sim sim;
+	int fd = vmg_open();
+	int answer;
+
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(set_parameter("accept_unregistered", "0"));
+	answer = sim_dial(&sim, 0) ?:
+		 sim_hello(&sim, BOOT, SIM_CAPABILITIES, VMGUEST_ROLE_AGENT) ?:
+		 sim_receive(&sim, VMG_PATIENCE_MS);
+	ASSERT_TRUE(set_parameter("accept_unregistered", "1"));
+	EXPECT_EQ(VMGUEST_WIRE_REJECT, answer);
+	EXPECT_EQ(VMGUEST_REJECT_UNREGISTERED, sim.frame.reject.code);
+	EXPECT_EQ(-1, sim_receive(&sim, VMG_PATIENCE_MS));
+	EXPECT_EQ(0, vmg_count(fd));
+	sim_close(&sim);
+	close(fd);
+}
+
+/*
+ * A file that fires just while it becomes a lifeline: refused or gone, and
+ * nobody waits for anybody.
+ */
+TEST(a_lifeline_that_fires_meanwhile)
+{
+	const uint64_t one = 1;
+	volatile int spin;
+	uint64_t id;
+	int i, err, fd, life, status, told[2];
+	pid_t pid;
+
+	fd = vmg_open();
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 300; i++) {
+		life = eventfd(0, EFD_CLOEXEC);
+		ASSERT_LE(0, life);
+		ASSERT_EQ(0, pipe(told));
+		pid = fork();
+		if (!pid) {
+			if (write(told[1], "", 1) != 1)
+				_exit(1);
+			/* Each time a bit later. */
+			for (spin = 0; spin < i * 20; spin++)
+				;
+			_exit(write(life, &one, sizeof(one)) != sizeof(one));
+		}
+		ASSERT_EQ(1, read(told[0], &status, 1));
+		err = vmg_register(fd, "one", 100, life, &id);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_EQ(0, status);
+		close(told[0]);
+		close(told[1]);
+		close(life);
+		if (err) {
+			ASSERT_EQ(-EHOSTDOWN, err);
+			continue;
+		}
+		ASSERT_TRUE(vmg_wait_state(fd, id, VMGUEST_VM_GONE));
+		ASSERT_EQ(0, vmg_unregister(fd, id));
+	}
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
