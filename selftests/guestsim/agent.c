@@ -127,11 +127,22 @@ static bool agent_at(struct sim_guest *guest, enum sim_moment moment)
 	       guest->doom == SIM_CARRY_ON;
 }
 
+static void agent_mute(struct sim_guest *guest)
+{
+	if (guest->channel)
+		guest->channel->mute = true;
+	else
+		guest->mute = true;
+}
+
 void agent_dial(struct sim_guest *guest)
 {
+	struct stream *stream;
+
 	guest_log(guest, SIM_EV_DIAL, 0, 0, 0);
-	guest->welcome = false;
-	guest->channel = stream_dial(guest, VMGUEST_ROLE_AGENT);
+	stream = stream_dial(guest, VMGUEST_ROLE_AGENT);
+	if (!guest->channel)
+		guest->channel = stream;
 }
 
 void agent_start(struct sim_guest *guest)
@@ -164,7 +175,8 @@ void agent_closed(struct stream *stream)
 		return;
 	guest->channel = NULL;
 	guest->welcome = false;
-	if (!guest->mute && !guest->stays_away && guest->doom == SIM_CARRY_ON)
+	if (!guest->mute && !guest->stays_away && !stream->mute &&
+	    guest->doom == SIM_CARRY_ON)
 		guest_wake_in(guest, guest->delay_ms, agent_dial);
 }
 
@@ -264,7 +276,7 @@ static void agent_handle(struct stream *stream,
 	struct sim_guest *guest = stream->guest;
 
 	agent_log_frame(guest, frame);
-	if (guest->mute)
+	if (guest->mute || stream->mute)
 		return;
 	if (stream->role == VMGUEST_ROLE_LAST_BREATH) {
 		agent_handle_as_hook(stream, frame);
@@ -276,10 +288,12 @@ static void agent_handle(struct stream *stream,
 		memcpy(guest->instance, frame->welcome.instance,
 		       sizeof(guest->instance));
 		guest->welcome = true;
+		guest->channel = stream;
 		agent_at(guest, SIM_AT_WELCOME);
 		break;
 	case VMGUEST_WIRE_REJECT:
-		guest->stays_away = true;
+		if (guest->channel == stream)
+			guest->stays_away = true;
 		break;
 	case VMGUEST_WIRE_REQUEST:
 		agent_handle_request(stream, frame);
@@ -403,7 +417,7 @@ static bool agent_do_to_guest(struct sim_guest *guest, enum sim_deed deed)
 	case SIM_CARRY_ON:
 		return true;
 	case SIM_HANG:
-		guest->mute = true;
+		agent_mute(guest);
 		return true;
 	case SIM_FREEZE:
 		guest->mute = true;
@@ -411,6 +425,7 @@ static bool agent_do_to_guest(struct sim_guest *guest, enum sim_deed deed)
 		return true;
 	case SIM_REBOOT:
 	case SIM_REBOOT_MUTE:
+	case SIM_REBOOT_OLD_ID:
 	case SIM_DIE:
 	case SIM_DIE_QUIETLY:
 	case SIM_REBORN:
@@ -432,14 +447,14 @@ void agent_do(struct sim_guest *guest, enum sim_deed deed, uint64_t arg)
 	switch (deed) {
 	case SIM_STARVE:
 		stream->starving = true;
-		guest->mute = true;
+		stream->mute = true;
 		break;
 	case SIM_RST:
 		guest->stays_away = true;
 		stream_reset(stream);
 		break;
 	case SIM_HALF_CLOSE:
-		guest->mute = true;
+		stream->mute = true;
 		stream_half_close(stream);
 		break;
 	case SIM_GOODBYE:
@@ -489,7 +504,7 @@ void agent_do(struct sim_guest *guest, enum sim_deed deed, uint64_t arg)
 		break;
 	case SIM_BLOCKED:
 		agent_say_blocked(stream, guest->task_id);
-		guest->mute = true;
+		stream->mute = true;
 		break;
 	case SIM_RESULT:
 		agent_say_result(stream, guest->task_id, arg, 0);

@@ -8,21 +8,9 @@
 
 #include "kselftest_harness.h"
 
-#include "guestsim.h"
-#include "vmg.h"
+#include "test.h"
 
 #define CID		42
-#define PATIENCE_MS	10000
-
-#define PROOFS_DOWN							\
-	(VMGUEST_PROOF_ACCEPTED | VMGUEST_PROOF_COMMITTED |		\
-	 VMGUEST_PROOF_LAST_BREATH | VMGUEST_PROOF_CHANNEL_DOWN)
-
-#define EXPECT_ENDED(info, want_result, want_error) do {		\
-	EXPECT_TRUE((info).task_flags & VMGUEST_TASK_COMPLETE);		\
-	EXPECT_EQ(want_result, (info).result);				\
-	EXPECT_EQ(want_error, (info).error);				\
-} while (0)
 
 FIXTURE(basic) {
 	int fd;
@@ -63,30 +51,12 @@ FIXTURE_TEARDOWN(basic)
 {
 	if (self->task >= 0)
 		close(self->task);
-	if (_metadata->passed == 0)
+	if (!_metadata->passed)
 		sim_guest_print_log(self->guest);
 	sim_destroy(self->sim);
 	vmg_unregister_all(self->fd);
 	close(self->fd);
 }
-
-#define BOOT() do {							\
-	ASSERT_EQ(0, sim_guest_boot(self->guest));			\
-	ASSERT_TRUE(sim_until(self->sim,				\
-			      sim_guest_is_welcome(self->guest),	\
-			      PATIENCE_MS));				\
-} while (0)
-
-/* A request with what @... sets in it. */
-#define ASK(nr, ...) do {						\
-	struct vmguest_request request = vmg_request(self->vm);		\
-									\
-	__VA_ARGS__;							\
-	self->task = vmg_ask(self->fd, nr, &request);			\
-	ASSERT_LE(0, self->task);					\
-} while (0)
-
-#define TASK() sim_task(self->sim, self->task, PATIENCE_MS)
 
 TEST_F(basic, hello_and_ping)
 {
@@ -94,7 +64,7 @@ TEST_F(basic, hello_and_ping)
 	struct vmguest_task_get task;
 
 	sim_guest_set_sessions(self->guest, 3);
-	BOOT();
+	BOOT(self->guest);
 	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
 	EXPECT_EQ(VMGUEST_VM_RUNNING, vm.state);
 	EXPECT_EQ(CID, vm.cid);
@@ -104,7 +74,7 @@ TEST_F(basic, hello_and_ping)
 	EXPECT_EQ(0, memcmp(vm.boot_id, sim_guest_boot_id(self->guest), 16));
 	EXPECT_STREQ("guestsim", vm.hostname);
 
-	ASK(VMGUEST_PING);
+	ASK(self->vm, VMGUEST_PING);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_SUCCESS, 0);
 	EXPECT_EQ(VMGUEST_PROOF_PONG, task.proofs);
@@ -115,8 +85,8 @@ TEST_F(basic, shutdown_ends_with_the_vm)
 	struct vmguest_task_get task;
 	struct vmguest_vm_get vm;
 
-	BOOT();
-	ASK(VMGUEST_SHUTDOWN);
+	BOOT(self->guest);
+	ASK(self->vm, VMGUEST_SHUTDOWN);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_SUCCESS, 0);
 	EXPECT_EQ(PROOFS_DOWN | VMGUEST_PROOF_VM_GONE, task.proofs);
@@ -131,9 +101,9 @@ TEST_F(basic, shutdown_without_last_breath_is_not_clean)
 {
 	struct vmguest_task_get task;
 
-	BOOT();
+	BOOT(self->guest);
 	sim_guest_at(self->guest, SIM_AT_GO, SIM_DIE);
-	ASK(VMGUEST_SHUTDOWN);
+	ASK(self->vm, VMGUEST_SHUTDOWN);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_UNEXPECTED_ERROR, -ECONNABORTED);
 	EXPECT_TRUE(task.proofs & VMGUEST_PROOF_VM_GONE);
@@ -146,8 +116,8 @@ TEST_F(basic, shutdown_of_an_agent_without_last_breath_is_unknown)
 
 	sim_guest_set_capabilities(self->guest, SIM_CAPABILITIES &
 				   ~VMGUEST_CAP_LAST_BREATH);
-	BOOT();
-	ASK(VMGUEST_SHUTDOWN);
+	BOOT(self->guest);
+	ASK(self->vm, VMGUEST_SHUTDOWN);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_SUCCESS, 0);
 	EXPECT_TRUE(task.task_flags & VMGUEST_TASK_CLEAN_UNKNOWN);
@@ -157,19 +127,15 @@ TEST_F(basic, shutdown_by_the_hook)
 {
 	struct vmguest_task_get task;
 
-	BOOT();
+	BOOT(self->guest);
 	/* The agent ends before its guest does. */
 	sim_guest_at(self->guest, SIM_AT_GO, SIM_CLOSE);
-	ASK(VMGUEST_SHUTDOWN);
-	ASSERT_TRUE(sim_until(self->sim,
-			      sim_guest_count(self->guest, SIM_EV_CLOSED, -1),
-			      PATIENCE_MS));
+	ASK(self->vm, VMGUEST_SHUTDOWN);
+	ASSERT_SOON(sim_guest_count(self->guest, SIM_EV_CLOSED, -1));
 	task = vmg_task(self->task);
 	EXPECT_EQ(VMGUEST_STAGE_STOPPING, task.stage);
 	sim_guest_hook(self->guest, task.task_id, VMGUEST_END_POWEROFF);
-	ASSERT_TRUE(sim_until(self->sim,
-			      sim_guest_count(self->guest, SIM_EV_CLOSED, -1) == 2,
-			      PATIENCE_MS));
+	ASSERT_SOON(sim_guest_count(self->guest, SIM_EV_CLOSED, -1) == 2);
 	/* No channel is left: without a lifeline the kernel looks by itself. */
 	sim_guest_do(self->guest, SIM_DIE, 0);
 	task = TASK();
@@ -181,9 +147,9 @@ TEST_F(basic, guest_down_but_vmm_there)
 {
 	struct vmguest_task_get task;
 
-	BOOT();
+	BOOT(self->guest);
 	sim_guest_at(self->guest, SIM_AT_ACK, SIM_CLOSE);
-	ASK(VMGUEST_SHUTDOWN, request.deadline_ms = 300);
+	ASK(self->vm, VMGUEST_SHUTDOWN, request.deadline_ms = 300);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_TIMEOUT, -ETIMEDOUT);
 	EXPECT_EQ(PROOFS_DOWN, task.proofs);
@@ -194,20 +160,19 @@ TEST_F(basic, until_down_and_until_accepted)
 {
 	struct vmguest_task_get task;
 
-	BOOT();
-	ASK(VMGUEST_SHUTDOWN, request.until = VMGUEST_UNTIL_ACCEPTED);
+	BOOT(self->guest);
+	ASK(self->vm, VMGUEST_SHUTDOWN, request.until = VMGUEST_UNTIL_ACCEPTED);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_SUCCESS, 0);
 	EXPECT_EQ(VMGUEST_PROOF_ACCEPTED, task.proofs);
 	close(self->task);
 	/* Its COMMIT is granted all the same. */
-	ASSERT_TRUE(sim_until(self->sim, !sim_guest_is_on(self->guest),
-			      PATIENCE_MS));
+	ASSERT_SOON(!sim_guest_is_on(self->guest));
 	if (variant->lifeline)
 		return;
-	BOOT();
+	BOOT(self->guest);
 	sim_guest_at(self->guest, SIM_AT_ACK, SIM_CLOSE);
-	ASK(VMGUEST_SHUTDOWN, request.until = VMGUEST_UNTIL_DOWN);
+	ASK(self->vm, VMGUEST_SHUTDOWN, request.until = VMGUEST_UNTIL_DOWN);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_SUCCESS, 0);
 	EXPECT_EQ(PROOFS_DOWN, task.proofs);
@@ -217,23 +182,22 @@ TEST_F(basic, restart_is_a_new_boot)
 {
 	struct vmguest_task_get task;
 
-	BOOT();
-	ASK(VMGUEST_RESTART);
+	BOOT(self->guest);
+	ASK(self->vm, VMGUEST_RESTART);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_SUCCESS, 0);
 	EXPECT_EQ(PROOFS_DOWN | VMGUEST_PROOF_NEW_BOOT, task.proofs);
 	EXPECT_FALSE(task.task_flags & VMGUEST_TASK_CLEAN_UNKNOWN);
-	EXPECT_TRUE(sim_until(self->sim, sim_guest_is_welcome(self->guest),
-			      PATIENCE_MS));
+	EXPECT_SOON(sim_guest_is_welcome(self->guest));
 }
 
 TEST_F(basic, restart_by_a_silent_reboot)
 {
 	struct vmguest_task_get task;
 
-	BOOT();
+	BOOT(self->guest);
 	sim_guest_at(self->guest, SIM_AT_GO, SIM_REBOOT);
-	ASK(VMGUEST_RESTART);
+	ASK(self->vm, VMGUEST_RESTART);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_SUCCESS, 0);
 	EXPECT_TRUE(task.proofs & VMGUEST_PROOF_NEW_BOOT);
@@ -246,8 +210,8 @@ TEST_F(basic, logoff_counts_sessions)
 	struct vmguest_task_get task;
 
 	sim_guest_set_sessions(self->guest, 2);
-	BOOT();
-	ASK(VMGUEST_LOGOFF);
+	BOOT(self->guest);
+	ASK(self->vm, VMGUEST_LOGOFF);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_SUCCESS, 0);
 	EXPECT_EQ(2, task.targeted);
@@ -262,8 +226,8 @@ TEST_F(basic, every_byte_its_own_packet)
 	struct vmguest_task_get task;
 
 	sim_guest_set_mtu(self->guest, 1);
-	BOOT();
-	ASK(VMGUEST_SHUTDOWN);
+	BOOT(self->guest);
+	ASK(self->vm, VMGUEST_SHUTDOWN);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_SUCCESS, 0);
 }
@@ -290,7 +254,7 @@ TEST_F(basic, queue_waits_for_the_agent)
 
 	sim_guest_at(self->guest, SIM_AT_BOOT, SIM_HANG);
 	ASSERT_EQ(0, sim_guest_boot(self->guest));
-	ASK(VMGUEST_SHUTDOWN, request.flags = VMGUEST_REQ_QUEUE);
+	ASK(self->vm, VMGUEST_SHUTDOWN, request.flags = VMGUEST_REQ_QUEUE);
 	sim_pass(self->sim, 50);
 	EXPECT_EQ(VMGUEST_STAGE_QUEUED, vmg_task(self->task).stage);
 	sim_guest_do(self->guest, SIM_REBOOT, 0);

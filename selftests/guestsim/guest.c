@@ -19,7 +19,7 @@ uint32_t guest_next_port(struct sim_guest *guest)
 {
 	if (guest->port <= PORT_FIRST)
 		guest->port = PORT_LAST + 1;
-	return --guest->port;
+	return --guest->port + (guest->unprivileged ? PORT_LAST : 0);
 }
 
 void guest_log(struct sim_guest *guest, enum sim_event_kind kind, uint16_t what,
@@ -107,14 +107,20 @@ int sim_guest_boot(struct sim_guest *guest)
 	return 0;
 }
 
-void guest_reboot(struct sim_guest *guest, bool mute)
+void guest_reboot(struct sim_guest *guest, enum sim_deed how)
 {
+	uint8_t boot_id[sizeof(guest->boot_id)];
+
+	memcpy(boot_id, guest->boot_id, sizeof(boot_id));
 	device_drain(&guest->device);
 	guest_forget_streams(guest);
 	device_reset(&guest->device);
 	guest_new_boot(guest);
-	guest->stays_away = mute;
-	if (!mute)
+	if (how == SIM_REBOOT_OLD_ID)
+		memcpy(guest->boot_id, boot_id, sizeof(boot_id));
+	if (how == SIM_REBOOT_MUTE)
+		guest->stays_away = true;
+	else
 		guest_wake_in(guest, guest->delay_ms, agent_start);
 }
 
@@ -181,7 +187,8 @@ void guest_settle(struct sim_guest *guest)
 	switch (doom) {
 	case SIM_REBOOT:
 	case SIM_REBOOT_MUTE:
-		guest_reboot(guest, doom == SIM_REBOOT_MUTE);
+	case SIM_REBOOT_OLD_ID:
+		guest_reboot(guest, doom);
 		break;
 	case SIM_DIE:
 	case SIM_DIE_QUIETLY:
@@ -238,6 +245,11 @@ void sim_guest_set_sessions(struct sim_guest *g, uint32_t sessions)
 void sim_guest_set_loud(struct sim_guest *g, bool log_pings)
 {
 	g->loud = log_pings;
+}
+
+void sim_guest_set_privileged(struct sim_guest *g, bool privileged)
+{
+	g->unprivileged = !privileged;
 }
 
 void sim_guest_set_delay(struct sim_guest *g, unsigned int ms)

@@ -28,6 +28,7 @@ struct guest_order {
  * @channel: The one that is the agent's, or NULL.
  * @host_port: The module's port.
  * @port: Port dialled from last.
+ * @unprivileged: It dials from ports that anybody in it has.
  * @room: Receive buffer of its streams.
  * @mtu: Largest payload of its packets.
  * @lifeline: Eventfd, -1 for none.
@@ -41,7 +42,7 @@ struct guest_order {
  * @orders: By moment.
  * @doom: Deed that must wait until the stack has unwound, or SIM_CARRY_ON.
  * @welcome: WELCOME came.
- * @mute: The agent does nothing.
+ * @mute: The agent does nothing, on no connection.
  * @frozen: Its queues stand still.
  * @stays_away: The agent does not dial again.
  * @cut: The next frame is cut to @cut_at bytes and the VMM dies.
@@ -62,6 +63,7 @@ struct sim_guest {
 	struct stream *channel;
 	uint32_t host_port;
 	uint32_t port;
+	bool unprivileged;
 	uint32_t room;
 	size_t mtu;
 	int lifeline;
@@ -101,7 +103,7 @@ void guest_settle(struct sim_guest *guest);
 
 void guest_wake_in(struct sim_guest *guest, unsigned int ms,
 		   void (*wake)(struct sim_guest *guest));
-void guest_reboot(struct sim_guest *guest, bool mute);
+void guest_reboot(struct sim_guest *guest, enum sim_deed how);
 void guest_die(struct sim_guest *guest, bool tell);
 void guest_free(struct sim_guest *guest);
 

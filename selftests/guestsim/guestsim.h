@@ -64,7 +64,8 @@ enum sim_moment {
 /**
  * enum sim_deed - What a guest can do instead of, or besides, its duty
  * @SIM_CARRY_ON: Its duty.
- * @SIM_HANG: The agent reads and says nothing more, in this boot.
+ * @SIM_HANG: The agent reads and says nothing more on this connection; without
+ *	one, in this boot.
  * @SIM_FREEZE: The whole guest stands still: its queues, too.
  * @SIM_STARVE: The agent reads nothing more: the host gets no credit back.
  * @SIM_RST: Resets the connection. Dials no more.
@@ -75,6 +76,8 @@ enum sim_moment {
  * @SIM_REDIAL: Dials once more, the old connection stays.
  * @SIM_REBOOT: Silent reboot: device stop and start, a new boot id, dials.
  * @SIM_REBOOT_MUTE: The same, and no agent comes back.
+ * @SIM_REBOOT_OLD_ID: The same as SIM_REBOOT, but the agent claims the boot id
+ *	that it had before.
  * @SIM_DIE: The VMM dies, then the lifeline tells.
  * @SIM_DIE_QUIETLY: The VMM dies and the lifeline does not tell.
  * @SIM_DIE_AT_BYTE: The VMM dies after @arg bytes of the next frame.
@@ -105,6 +108,7 @@ enum sim_deed {
 	SIM_REDIAL,
 	SIM_REBOOT,
 	SIM_REBOOT_MUTE,
+	SIM_REBOOT_OLD_ID,
 	SIM_DIE,
 	SIM_DIE_QUIETLY,
 	SIM_DIE_AT_BYTE,
@@ -168,9 +172,14 @@ struct sim_event {
 
 uint64_t sim_now_ns(void);
 
-/* Exit with a message when there is no vhost-vsock or no memory. */
 struct sim *sim_create(void);
 void sim_destroy(struct sim *sim);
+
+/*
+ * Each VMM's end waits for an RCU grace period. Where thousands end that is
+ * most of the time: let the machine hurry.
+ */
+void sim_hurry(void);
 
 /* One round of the loop, not beyond @end_ns. False when that has passed. */
 bool sim_step(struct sim *sim, uint64_t end_ns);
@@ -205,6 +214,8 @@ void sim_guest_set_room(struct sim_guest *g, uint32_t bytes);
 void sim_guest_set_mtu(struct sim_guest *g, size_t bytes);
 void sim_guest_set_sessions(struct sim_guest *g, uint32_t sessions);
 void sim_guest_set_loud(struct sim_guest *g, bool log_pings);
+/* From which ports it dials. */
+void sim_guest_set_privileged(struct sim_guest *g, bool privileged);
 /* How long its agent takes to come back, and a reboot. */
 void sim_guest_set_delay(struct sim_guest *g, unsigned int ms);
 

@@ -37,6 +37,7 @@ enum stream_state {
  * @port: Its port here.
  * @state: enum stream_state.
  * @role: enum vmguest_wire_role of what the agent does with it.
+ * @mute: The agent says nothing more on it.
  * @starving: The host gets no credit back.
  * @room: Bytes that the host may send ahead.
  * @received: Bytes received, modulo 2^32.
@@ -55,6 +56,7 @@ struct stream {
 	uint32_t port;
 	enum stream_state state;
 	uint32_t role;
+	bool mute;
 	bool starving;
 	uint32_t room;
 	uint32_t received;
