@@ -44,10 +44,9 @@ check:
 check-all:
 	@selftests/check 6.1 6.12 debug
 
-# DKMS compiles the module in the VM: a quarter of an hour under emulation.
 check-install:
 	@$(VM)/install-packages build vm install
-	@KERNEL=$(KERNEL) selftests/install/install.t
+	@KERNEL=$(KERNEL) selftests/suites/install.t
 
 vm-selftest:
 	@$(VM)/install-packages build vm
@@ -70,7 +69,7 @@ help:
 	@echo 'make demo            a real guest is logged off and shut down, in QEMU'
 	@echo 'make check           all tests, in QEMU [KERNEL=6.1|6.12|debug]'
 	@echo 'make check-all       the same on every kernel'
-	@echo 'make check-install   make install, and DKMS in the VM: slow without KVM'
+	@echo 'make check-install   of all tests those of make install and DKMS'
 	@echo 'make lint            what reading finds: sparse, checkpatch, kernel-doc, ...'
 	@echo 'make vm-selftest     test the VM runner itself'
 	@echo 'make install         [DESTDIR=] [PREFIX=/usr] tools, agent, units, module source for DKMS'
