@@ -13,6 +13,9 @@
 /* The upper half of the privileged ones. */
 #define SIM_PORTS	512
 
+/* As often a test dials, or thereabouts. */
+#define SIM_DIALS	16
+
 static int sim_bind(int fd, unsigned int port)
 {
 	struct sockaddr_vm addr = {
@@ -28,10 +31,12 @@ static int sim_bind(int fd, unsigned int port)
 	}
 	/*
 	 * A pair of ports stays known to the transport for seconds after its
-	 * connection has ended: another one for each.
+	 * connection has ended: another one for each, and for each test, which
+	 * is a process of its own, others than for the one before.
 	 */
 	for (i = 0; i < SIM_PORTS; i++) {
-		addr.svm_port = SIM_PORTS + (next_port++ + getpid()) % SIM_PORTS;
+		addr.svm_port = SIM_PORTS +
+			(next_port++ + SIM_DIALS * getpid()) % SIM_PORTS;
 		if (!bind(fd, (void *)&addr, sizeof(addr)))
 			return 0;
 		if (errno != EADDRINUSE)
