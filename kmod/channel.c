@@ -11,6 +11,7 @@
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
+#include "blocker.h"
 #include "channel.h"
 #include "listener.h"
 #include "main.h"
@@ -188,10 +189,16 @@ static int channel_handle_frame(struct vmguest_channel *channel,
 				const struct vmguest_frame *frame)
 {
 	struct vmguest_vm *vm = channel->vm;
+	struct vmguest_blocker *blocker = NULL;
 	int err = -EPROTO;
 
 	if (!vm)
 		return channel_handle_hello(channel, frame);
+	if (frame->type == VMGUEST_WIRE_BLOCKED && frame->blocked.kind) {
+		blocker = vmguest_blocker_create(frame);
+		if (!blocker)
+			return -ENOMEM;
+	}
 
 	spin_lock(&vm->lock);
 	vm->frames_in++;
@@ -211,13 +218,14 @@ static int channel_handle_frame(struct vmguest_channel *channel,
 		err = 0;
 		goto unlock;
 	}
-	err = vmguest_task_handle(vm, frame);
+	err = vmguest_task_handle(vm, frame, &blocker);
 	if (!err && frame->type == VMGUEST_WIRE_LAST_BREATH) {
 		channel->sends.ack = true;
 		channel->sends.ack_id = frame->task_id;
 	}
 unlock:
 	spin_unlock(&vm->lock);
+	kfree(blocker);
 	return err;
 }
 
@@ -314,6 +322,9 @@ static void channel_next_frame(struct vmguest_channel *channel,
 		frame->type = VMGUEST_WIRE_WELCOME;
 		memcpy(frame->welcome.instance, vmguest_instance,
 		       sizeof(frame->welcome.instance));
+		if (channel->phase == VMGUEST_CHANNEL_ACTIVE)
+			frame->welcome.heartbeat_ms =
+				channel->vm->heartbeat.interval_ms;
 		sends->welcome = false;
 	} else if (sends->ack) {
 		frame->type = VMGUEST_WIRE_LAST_BREATH_ACK;

@@ -32,6 +32,7 @@ struct vmguest_ioctl {
 		struct vmguest_task_open task_open;
 		struct vmguest_task_get task_get;
 		struct vmguest_task_cancel task_cancel;
+		struct vmguest_task_blocker task_blocker;
 	} arg;
 };
 

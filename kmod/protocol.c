@@ -172,7 +172,7 @@ static bool unpack_fixed(const __u8 *p, struct vmguest_frame *frame)
 		frame->blocked.uid = le32_to_cpu(blocked.uid);
 		frame->blocked.pid = le32_to_cpu(blocked.pid);
 		return !blocked.reserved &&
-		       frame->blocked.kind >= 1 && frame->blocked.kind <= 4;
+		       frame->blocked.kind <= VMGUEST_BLOCKER_STOP_JOB;
 	case VMGUEST_WIRE_PROGRESS:
 		memcpy(&progress, p, sizeof(progress));
 		frame->progress.percent = le32_to_cpu(progress.percent);

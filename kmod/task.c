@@ -153,6 +153,7 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 	init_waitqueue_head(&task->wait);
 	INIT_LIST_HEAD(&task->node);
 	INIT_LIST_HEAD(&task->send_node);
+	vmguest_blockers_init(&task->blockers);
 	memcpy(task->reason, request->reason, len);
 	return task;
 }
@@ -167,6 +168,7 @@ static void task_release(struct kref *ref)
 	put_pid(task->canceller.pid);
 	for (i = 0; i < VMGUEST_TASK_JOINERS; i++)
 		put_pid(task->joiner[i].pid);
+	vmguest_blockers_forget(&task->blockers);
 	vmguest_vm_put(task->vm);
 	kfree(task);
 }
@@ -380,7 +382,7 @@ static void task_expire(struct vmguest_task *task)
 	    (task->proofs & VMGUEST_PROOF_VM_GONE))
 		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
 				      -ECONNABORTED);
-	else if (task->stage == VMGUEST_STAGE_BLOCKED)
+	else if (task->stage == VMGUEST_STAGE_BLOCKED && task->blockers.count)
 		vmguest_task_complete(task, VMGUEST_RESULT_SHUTDOWN_ABORT,
 				      -EBUSY);
 	else
@@ -623,9 +625,28 @@ void vmguest_task_get_info(struct vmguest_task *task,
 	for (i = 0; i < VMGUEST_TASK_JOINERS; i++)
 		cmd->joiner[i] = person_show(&task->joiner[i]);
 	cmd->joiners = task->joiners;
+	cmd->blockers = task->blockers.count;
 	strscpy(cmd->vm_name, vm->name, sizeof(cmd->vm_name));
 	strscpy(cmd->reason, task->reason, sizeof(cmd->reason));
 	memcpy(cmd->guest_text, task->guest_text, sizeof(cmd->guest_text));
+}
+
+void vmguest_task_get_event(struct vmguest_task *task,
+			    struct vmguest_task_event *event)
+{
+	lockdep_assert_held(&task->vm->lock);
+	*event = (struct vmguest_task_event) {
+		.task_id = task->id,
+		.time_ns = ktime_get_ns(),
+		.changes = task->changes,
+		.stage = task->stage,
+		.percent = task->percent,
+		.task_flags = task->flags,
+		.proofs = task->proofs,
+		.result = task->result,
+		.error = task->error,
+		.blockers = task->blockers.count,
+	};
 }
 
 static void task_build_request(struct vmguest_task *task,
@@ -697,14 +718,24 @@ static void task_accepted(struct vmguest_task *task)
 	}
 }
 
+/*
+ * Once committed only stop jobs can stand in the way; they do not change the
+ * stage. Takes over *@blocker unless there are too many.
+ */
 static int task_blocked(struct vmguest_task *task,
-			const struct vmguest_frame *frame)
+			const struct vmguest_frame *frame,
+			struct vmguest_blocker **blocker)
 {
-	if (task->proofs & VMGUEST_PROOF_COMMITTED)
+	bool committed = task->proofs & VMGUEST_PROOF_COMMITTED;
+
+	if (!frame->blocked.kind)
+		vmguest_blockers_forget(&task->blockers);
+	else if (committed && frame->blocked.kind != VMGUEST_BLOCKER_STOP_JOB)
 		return -EPROTO;
-	vmguest_text_clean(task->guest_text, sizeof(task->guest_text),
-			   &frame->text[VMGUEST_BLOCKED_WHO]);
-	task_advance(task, VMGUEST_STAGE_BLOCKED);
+	else if (vmguest_blockers_add(&task->blockers, *blocker))
+		*blocker = NULL;
+	if (frame->blocked.kind && !committed)
+		task_advance(task, VMGUEST_STAGE_BLOCKED);
 	task_changed(task, 0);
 	return 0;
 }
@@ -733,6 +764,7 @@ static void task_commit(struct vmguest_vm *vm, struct vmguest_task *task,
 	if (task && !(task->proofs & VMGUEST_PROOF_ACCEPTED))
 		task_accepted(task);
 	if (task && vmguest_task_is_running(task)) {
+		vmguest_blockers_forget(&task->blockers);
 		task->proofs |= VMGUEST_PROOF_COMMITTED;
 		task->flags &= ~VMGUEST_TASK_CANCELABLE;
 		task_advance(task, VMGUEST_STAGE_STOPPING);
@@ -806,13 +838,17 @@ static int task_last_breath(struct vmguest_vm *vm, struct vmguest_task *task,
  * vmguest_task_handle - Act on what a guest says about a task
  * @vm: The guest's VM, its lock held.
  * @frame: A decoded frame from its agent.
+ * @blocker: Of a BLOCKED frame that names one; NULL afterwards if it was taken
+ *	over.
  *
  * Frames about tasks that have ended, or that are not this VM's, change
  * nothing: they can be late.
  *
  * Return: 0, or -EPROTO when the frame is out of place.
  */
-int vmguest_task_handle(struct vmguest_vm *vm, const struct vmguest_frame *frame)
+int vmguest_task_handle(struct vmguest_vm *vm,
+			const struct vmguest_frame *frame,
+			struct vmguest_blocker **blocker)
 {
 	struct vmguest_task *task = vm->task;
 
@@ -839,7 +875,7 @@ int vmguest_task_handle(struct vmguest_vm *vm, const struct vmguest_frame *frame
 		task_accepted(task);
 		return 0;
 	case VMGUEST_WIRE_BLOCKED:
-		return task_blocked(task, frame);
+		return task_blocked(task, frame, blocker);
 	case VMGUEST_WIRE_PROGRESS:
 		return task_progress(task, frame);
 	case VMGUEST_WIRE_RESULT:
@@ -893,6 +929,8 @@ void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot)
 		return;
 	}
 	if (task->handed) {
+		/* The agent tells anew who is in the way. */
+		vmguest_blockers_forget(&task->blockers);
 		task->flags |= VMGUEST_TASK_RESENT;
 		task_changed(task, 0);
 	}

@@ -9,6 +9,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "blocker.h"
 #include "protocol.h"
 
 struct pid;
@@ -72,6 +73,7 @@ struct vmguest_person {
  * @canceller: Who cancelled.
  * @joiner: The first who joined.
  * @joiners: How many joined.
+ * @blockers: Who stands in the way, or did when it ended.
  * @guest_text: The guest's explanation, cleaned.
  * @reason: The starter's reason; constant.
  */
@@ -109,6 +111,7 @@ struct vmguest_task {
 	struct vmguest_person canceller;
 	struct vmguest_person joiner[VMGUEST_TASK_JOINERS];
 	u32 joiners;
+	struct vmguest_blockers blockers;
 	char guest_text[VMGUEST_TEXT_SIZE];
 	char reason[];
 };
@@ -133,7 +136,10 @@ void vmguest_task_build_frame(struct vmguest_task *task,
 			      struct vmguest_frame *frame);
 void vmguest_task_sent(struct vmguest_task *task);
 int vmguest_task_handle(struct vmguest_vm *vm,
-			const struct vmguest_frame *frame);
+			const struct vmguest_frame *frame,
+			struct vmguest_blocker **blocker);
+void vmguest_task_get_event(struct vmguest_task *task,
+			    struct vmguest_task_event *event);
 void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot);
 void vmguest_task_agent_lost(struct vmguest_vm *vm);
 void vmguest_task_channel_down(struct vmguest_vm *vm, bool reset);

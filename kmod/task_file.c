@@ -9,6 +9,7 @@
 #include <linux/poll.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "ioctl.h"
 #include "task.h"
@@ -87,11 +88,27 @@ static int task_file_cancel(struct vmguest_ioctl *ioctl)
 	return vmguest_task_cancel(view->task);
 }
 
+static int task_file_blocker(struct vmguest_ioctl *ioctl)
+{
+	struct vmguest_task_file *view = ioctl->file->private_data;
+	struct vmguest_task_blocker *cmd = &ioctl->arg.task_blocker;
+	int err;
+
+	if (cmd->flags)
+		return -EINVAL;
+	spin_lock(&view->task->vm->lock);
+	err = vmguest_blockers_get(&view->task->blockers, cmd);
+	spin_unlock(&view->task->vm->lock);
+	return err ?: vmguest_ioctl_respond(ioctl);
+}
+
 static const struct vmguest_ioctl_op task_file_ops[] = {
 	VMGUEST_IOCTL_OP(VMGUEST_TASK_GET, vmguest_task_get, guest_text,
 			 task_file_get),
 	VMGUEST_IOCTL_OP(VMGUEST_TASK_CANCEL, vmguest_task_cancel, flags,
 			 task_file_cancel),
+	VMGUEST_IOCTL_OP(VMGUEST_TASK_BLOCKER, vmguest_task_blocker, why,
+			 task_file_blocker),
 };
 
 static long task_file_ioctl(struct file *file, unsigned int cmd,
@@ -99,6 +116,51 @@ static long task_file_ioctl(struct file *file, unsigned int cmd,
 {
 	return vmguest_ioctl_serve(file, cmd, arg, task_file_ops,
 				   ARRAY_SIZE(task_file_ops));
+}
+
+/* Return: whether there is news, or never will be. */
+static bool task_file_look(struct vmguest_task_file *view,
+			   struct vmguest_task_event *event, bool *news)
+{
+	struct vmguest_task *task = view->task;
+	bool running;
+
+	spin_lock(&task->vm->lock);
+	*news = task->changes != view->seen;
+	running = vmguest_task_is_running(task);
+	vmguest_task_get_event(task, event);
+	spin_unlock(&task->vm->lock);
+	return *news || !running;
+}
+
+static ssize_t task_file_read(struct file *file, char __user *buf, size_t count,
+			      loff_t *pos)
+{
+	struct vmguest_task_file *view = file->private_data;
+	struct vmguest_task *task = view->task;
+	struct vmguest_task_event event;
+	bool news;
+	int err;
+
+	if (count < sizeof(event))
+		return -EINVAL;
+	if (!task_file_look(view, &event, &news)) {
+		if (file->f_flags & O_NONBLOCK)
+			return -EAGAIN;
+		err = wait_event_interruptible(task->wait,
+					       task_file_look(view, &event,
+							      &news));
+		if (err)
+			return err;
+	}
+	if (!news)
+		return 0;
+	if (copy_to_user(buf, &event, sizeof(event)))
+		return -EFAULT;
+	spin_lock(&task->vm->lock);
+	view->seen = event.changes;
+	spin_unlock(&task->vm->lock);
+	return sizeof(event);
 }
 
 static void task_file_show_fdinfo(struct seq_file *m, struct file *file)
@@ -146,6 +208,7 @@ static int task_file_release(struct inode *inode, struct file *file)
 
 static const struct file_operations vmguest_task_fops = {
 	.owner		= THIS_MODULE,
+	.read		= task_file_read,
 	.poll		= task_file_poll,
 	.unlocked_ioctl	= task_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,

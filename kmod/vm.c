@@ -31,6 +31,33 @@ static bool accept_unregistered = true;
 module_param(accept_unregistered, bool, 0644);
 MODULE_PARM_DESC(accept_unregistered, "Let guests that nobody registered appear as cid-N (default on)");
 
+/* Slower says nothing, faster only floods. */
+#define HEARTBEAT_MIN_MS	100
+#define HEARTBEAT_MAX_MS	(3600 * 1000)
+
+static int heartbeat_set(const char *text, const struct kernel_param *param)
+{
+	unsigned int ms;
+	int err;
+
+	err = kstrtouint(text, 0, &ms);
+	if (err)
+		return err;
+	if (ms && (ms < HEARTBEAT_MIN_MS || ms > HEARTBEAT_MAX_MS))
+		return -EINVAL;
+	return param_set_uint(text, param);
+}
+
+static const struct kernel_param_ops heartbeat_ops = {
+	.set = heartbeat_set,
+	.get = param_get_uint,
+};
+
+static unsigned int heartbeat_ms = 6000;
+module_param_cb(heartbeat_ms, &heartbeat_ops, &heartbeat_ms, 0644);
+__MODULE_PARM_TYPE(heartbeat_ms, "uint");
+MODULE_PARM_DESC(heartbeat_ms, "Interval at which agents that connect are asked for heartbeats, 100 to 3600000 ms, 0 for never (default 6000)");
+
 static unsigned int vm_retain = 64;
 module_param(vm_retain, uint, 0644);
 MODULE_PARM_DESC(vm_retain, "VMs that stay readable after they are gone (default 64)");
@@ -623,6 +650,13 @@ static void vm_fill_info(struct vmguest_vm *vm, struct vmguest_vm_get *cmd)
 		cmd->vm_flags |= VMGUEST_VM_LIFELINE;
 	if (!vm->registered)
 		cmd->vm_flags |= VMGUEST_VM_UNREGISTERED;
+	if (vm->channel) {
+		cmd->heartbeat_ms = vm->heartbeat.interval_ms;
+		cmd->heartbeat_percent =
+			vmguest_heartbeat_percent(&vm->heartbeat);
+		if (vmguest_heartbeat_is_alive(&vm->heartbeat))
+			cmd->vm_flags |= VMGUEST_VM_HEARTBEATING;
+	}
 	cmd->task_id = vm->task ? vm->task->id : 0;
 	cmd->last_task_id = vm->last_task_id;
 	cmd->capabilities = vm->channel ? vm->capabilities : 0;
@@ -809,6 +843,7 @@ static void vm_install(struct vmguest_vm *vm, struct vmguest_channel *channel,
 	if (vm->state != VMGUEST_VM_STOPPING || !same_boot)
 		vm->state = VMGUEST_VM_RUNNING;
 	channel->phase = VMGUEST_CHANNEL_ACTIVE;
+	vmguest_heartbeat_start(&vm->heartbeat, READ_ONCE(heartbeat_ms));
 	channel->sends.welcome = true;
 	vmguest_channel_kick(channel);
 	vmguest_task_agent_back(vm, same_boot);
@@ -952,11 +987,14 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 	spin_unlock(&vm->lock);
 }
 
-/* The agent's channel answered that it lives. */
+/* A PONG about no task: a heartbeat, or the answer to a check. */
 void vmguest_vm_alive(struct vmguest_vm *vm, struct vmguest_channel *channel)
 {
 	lockdep_assert_held(&vm->lock);
-	if (vm->channel != channel || !vm->candidate)
+	if (vm->channel != channel)
+		return;
+	vmguest_heartbeat_beat(&vm->heartbeat);
+	if (!vm->candidate)
 		return;
 	vm_refuse(vm, vm->candidate, VMGUEST_REJECT_DUPLICATE);
 	vm->candidate = NULL;

@@ -9,6 +9,7 @@
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
 
+#include "heartbeat.h"
 #include "protocol.h"
 
 struct vmguest_channel;
@@ -86,6 +87,7 @@ struct vmguest_guest_info {
  * @frames_out: Frames sent.
  * @malformed: Channels closed for what they sent.
  * @refused: Connections refused.
+ * @heartbeat: Signs of life of @channel's agent.
  * @info: What the guest said of itself; kept when it leaves.
  */
 struct vmguest_vm {
@@ -123,6 +125,7 @@ struct vmguest_vm {
 	u64 frames_out;
 	u64 malformed;
 	u64 refused;
+	struct vmguest_heartbeat heartbeat;
 	struct vmguest_guest_info info;
 };
 

@@ -126,13 +126,13 @@ int sim_send_last_breath(struct sim *sim, uint64_t task_id, uint32_t end)
 	return sim_send_frame(sim, &frame);
 }
 
-int sim_send_blocked(struct sim *sim, uint64_t task_id, const char *who,
-		     const char *why)
+int sim_send_blocked(struct sim *sim, uint64_t task_id, uint32_t kind,
+		     const char *who, const char *why)
 {
 	struct vmguest_frame frame = {
 		.type = VMGUEST_WIRE_BLOCKED,
 		.task_id = task_id,
-		.blocked = { .kind = 1, .uid = 1000, .pid = 4711 },
+		.blocked = { .kind = kind, .uid = 1000, .pid = 4711 },
 		.text = {
 			[VMGUEST_BLOCKED_WHO] = { who, strlen(who) },
 			[VMGUEST_BLOCKED_WHY] = { why, strlen(why) },

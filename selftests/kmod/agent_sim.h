@@ -49,8 +49,9 @@ int sim_send(struct sim *sim, uint16_t type, uint64_t task_id);
 int sim_send_result(struct sim *sim, uint64_t task_id, uint32_t code,
 		    uint32_t targeted, uint32_t left, const char *text);
 int sim_send_last_breath(struct sim *sim, uint64_t task_id, uint32_t end);
-int sim_send_blocked(struct sim *sim, uint64_t task_id, const char *who,
-		     const char *why);
+/* @kind 0: nobody any more. */
+int sim_send_blocked(struct sim *sim, uint64_t task_id, uint32_t kind,
+		     const char *who, const char *why);
 
 /* Return: the type of the next frame, 0 after @ms without, -1 at the end. */
 int sim_receive(struct sim *sim, int ms);

@@ -12,83 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "task_fixture.h"
 
-#include "agent_sim.h"
-#include "vmg.h"
-
-#define BOOT		1
-
-FIXTURE(agent) {
-	int fd;
-	uint64_t vm;
-	struct vmg_vmm vmm;
-	struct sim sim;
-	int task;
-	uint64_t id;
-};
-
-FIXTURE_SETUP(agent)
-{
-	self->task = -1;
-	self->sim.fd = -1;
-	self->fd = vmg_open();
-	ASSERT_LE(0, self->fd);
-	/* What a test before left when its time was up. */
-	vmg_unregister_all(self->fd);
-	ASSERT_EQ(0, vmg_vmm_start(&self->vmm));
-	ASSERT_EQ(0, vmg_register(self->fd, "sim", VMG_CID, self->vmm.pidfd,
-				  &self->vm));
-}
-
-FIXTURE_TEARDOWN(agent)
-{
-	if (self->task >= 0)
-		close(self->task);
-	sim_close(&self->sim);
-	vmg_unregister_all(self->fd);
-	vmg_vmm_kill(&self->vmm);
-	close(self->fd);
-}
+TASK_FIXTURE(agent)
 
 #define CONNECT_WITH(sim, capabilities) do {				\
 	ASSERT_EQ(0, sim_dial(sim, 0));					\
 	ASSERT_EQ(0, sim_hello(sim, BOOT, capabilities,			\
 			       VMGUEST_ROLE_AGENT));			\
-} while (0)
-
-#define CONNECT() ASSERT_EQ(0, sim_connect(&self->sim, BOOT))
-
-#define ASK(nr, request) do {						\
-	self->task = vmg_ask(self->fd, nr, request);			\
-	ASSERT_LE(0, self->task);					\
-	self->id = (request)->task_id;					\
-} while (0)
-
-#define ASK_PLAIN(nr) do {						\
-	struct vmguest_request plain = vmg_request(self->vm);		\
-									\
-	ASK(nr, &plain);						\
-} while (0)
-
-#define ACCEPT() do {							\
-	uint64_t told;							\
-									\
-	ASSERT_TRUE(sim_accept(&self->sim, &told));			\
-	ASSERT_EQ(self->id, told);					\
-	ASSERT_EQ(VMGUEST_STAGE_ACCEPTED,				\
-		  vmg_wait_stage(self->task,				\
-				 VMGUEST_STAGE_ACCEPTED).stage);	\
-} while (0)
-
-#define COMMIT() ASSERT_TRUE(sim_commit(&self->sim, self->id))
-
-#define EXPECT_ENDED(info, want_result, want_error) do {		\
-	struct vmguest_task_get ended = (info);				\
-									\
-	EXPECT_TRUE(ended.task_flags & VMGUEST_TASK_COMPLETE);		\
-	EXPECT_EQ(want_result, ended.result);				\
-	EXPECT_EQ(want_error, ended.error);				\
 } while (0)
 
 #define EXPECT_RUNNING(task) \

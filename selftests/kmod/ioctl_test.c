@@ -27,11 +27,13 @@
 _Static_assert(sizeof(struct vmguest_get_api) == 40, "get_api");
 _Static_assert(sizeof(struct vmguest_vm_register) == 168, "vm_register");
 _Static_assert(sizeof(struct vmguest_vm_unregister) == 152, "vm_unregister");
-_Static_assert(sizeof(struct vmguest_vm_get) == 584, "vm_get");
+_Static_assert(sizeof(struct vmguest_vm_get) == 592, "vm_get");
 _Static_assert(sizeof(struct vmguest_request) == 320, "request");
 _Static_assert(sizeof(struct vmguest_task_open) == 24, "task_open");
 _Static_assert(sizeof(struct vmguest_task_get) == 608, "task_get");
 _Static_assert(sizeof(struct vmguest_task_cancel) == 8, "task_cancel");
+_Static_assert(sizeof(struct vmguest_task_blocker) == 280, "task_blocker");
+_Static_assert(sizeof(struct vmguest_task_event) == 48, "task_event");
 
 /* A module parameter that is a number, or -1. */
 static long parameter(const char *name)
@@ -196,7 +198,9 @@ TEST_F(device, get_api_values)
 	EXPECT_EQ(VMGUEST_FEATURE_FORCE | VMGUEST_FEATURE_JOIN |
 		  VMGUEST_FEATURE_QUEUE | VMGUEST_FEATURE_CANCEL_ON_CLOSE |
 		  VMGUEST_FEATURE_NO_DEADLINE | VMGUEST_FEATURE_UNTIL |
-		  VMGUEST_FEATURE_FORCE_AFTER | VMGUEST_FEATURE_LIFELINE,
+		  VMGUEST_FEATURE_FORCE_AFTER | VMGUEST_FEATURE_LIFELINE |
+		  VMGUEST_FEATURE_READ | VMGUEST_FEATURE_BLOCKERS |
+		  VMGUEST_FEATURE_HEARTBEAT,
 		  api.features);
 }
 

@@ -186,7 +186,7 @@ static bool step_to(struct sim *sim, uint64_t id, uint32_t stage)
 	case VMGUEST_STAGE_ACCEPTED:
 		return !sim_send(sim, VMGUEST_WIRE_ACCEPTED, id);
 	case VMGUEST_STAGE_BLOCKED:
-		return !sim_send_blocked(sim, id, "editor", "unsaved");
+		return !sim_send_blocked(sim, id, 1, "editor", "unsaved");
 	case VMGUEST_STAGE_STOPPING:
 		return sim_commit(sim, id);
 	case VMGUEST_STAGE_LAST_BREATH:

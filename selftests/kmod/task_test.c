@@ -10,74 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "task_fixture.h"
 
-#include "agent_sim.h"
-#include "vmg.h"
-
-#define BOOT		1
-#define OTHER_BOOT	2
-
-FIXTURE(task) {
-	int fd;
-	uint64_t vm;
-	struct vmg_vmm vmm;
-	struct sim sim;
-	int task;
-	uint64_t id;
-};
-
-FIXTURE_SETUP(task)
-{
-	self->task = -1;
-	self->sim.fd = -1;
-	self->fd = vmg_open();
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, vmg_vmm_start(&self->vmm));
-	ASSERT_EQ(0, vmg_register(self->fd, "sim", VMG_CID, self->vmm.pidfd,
-				  &self->vm));
-}
-
-FIXTURE_TEARDOWN(task)
-{
-	if (self->task >= 0)
-		close(self->task);
-	sim_close(&self->sim);
-	vmg_unregister_all(self->fd);
-	vmg_vmm_kill(&self->vmm);
-	close(self->fd);
-}
-
-/* The agent is connected. */
-#define CONNECT() ASSERT_EQ(0, sim_connect(&self->sim, BOOT))
-
-/* A request, and the task fd that it gave. */
-#define ASK(nr, request) do {						\
-	self->task = vmg_ask(self->fd, nr, request);			\
-	ASSERT_LE(0, self->task);					\
-	self->id = (request)->task_id;					\
-} while (0)
-
-#define ASK_PLAIN(nr) do {						\
-	struct vmguest_request plain = vmg_request(self->vm);		\
-									\
-	ASK(nr, &plain);						\
-} while (0)
-
-#define ACCEPT() do {							\
-	uint64_t told;							\
-									\
-	ASSERT_TRUE(sim_accept(&self->sim, &told));			\
-	ASSERT_EQ(self->id, told);					\
-} while (0)
-
-#define COMMIT() ASSERT_TRUE(sim_commit(&self->sim, self->id))
-
-#define EXPECT_ENDED(info, want_result, want_error) do {		\
-	EXPECT_TRUE((info).task_flags & VMGUEST_TASK_COMPLETE);		\
-	EXPECT_EQ(want_result, (info).result);				\
-	EXPECT_EQ(want_error, (info).error);				\
-} while (0)
+TASK_FIXTURE(task)
 
 TEST_F(task, shutdown_proves_every_stage)
 {
@@ -462,7 +397,7 @@ TEST_F(task, blocked_until_the_deadline_is_machine_locked)
 	request.deadline_ms = 200;
 	ASK(VMGUEST_SHUTDOWN, &request);
 	ACCEPT();
-	ASSERT_EQ(0, sim_send_blocked(&self->sim, self->id, "editor",
+	ASSERT_EQ(0, sim_send_blocked(&self->sim, self->id, 1, "editor",
 				      "unsaved"));
 	info = vmg_wait_stage(self->task, VMGUEST_STAGE_BLOCKED);
 	EXPECT_EQ(VMGUEST_STAGE_BLOCKED, info.stage);

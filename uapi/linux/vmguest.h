@@ -86,6 +86,9 @@ enum vmguest_access {
  * @VMGUEST_FEATURE_GRACE: &vmguest_request.grace_ms and
  *	&vmguest_request.delay_ms.
  * @VMGUEST_FEATURE_READ: read() on the task fd, else EINVAL.
+ * @VMGUEST_FEATURE_BLOCKERS: VMGUEST_TASK_BLOCKER.
+ * @VMGUEST_FEATURE_HEARTBEAT: &vmguest_vm_get.heartbeat_ms is not 0 for guests
+ *	that are asked for heartbeats.
  *
  * What is not advertised is refused with EOPNOTSUPP.
  */
@@ -101,6 +104,8 @@ enum vmguest_features {
 	VMGUEST_FEATURE_SCOPE		= 1 << 8,
 	VMGUEST_FEATURE_GRACE		= 1 << 9,
 	VMGUEST_FEATURE_READ		= 1 << 10,
+	VMGUEST_FEATURE_BLOCKERS	= 1 << 11,
+	VMGUEST_FEATURE_HEARTBEAT	= 1 << 12,
 };
 
 /**
@@ -247,11 +252,13 @@ enum vmguest_vm_state {
  * @VMGUEST_VM_LIFELINE: It was registered with a lifeline.
  * @VMGUEST_VM_UNREGISTERED: Nobody registered it: the guest dialled in by
  *	itself and vanishes when it leaves.
+ * @VMGUEST_VM_HEARTBEATING: A heartbeat came within the last three intervals.
  */
 enum vmguest_vm_flags {
 	VMGUEST_VM_AGENT		= 1 << 0,
 	VMGUEST_VM_LIFELINE		= 1 << 1,
 	VMGUEST_VM_UNREGISTERED		= 1 << 2,
+	VMGUEST_VM_HEARTBEATING		= 1 << 3,
 };
 
 /**
@@ -283,8 +290,12 @@ enum vmguest_vm_get_flags {
  * @malformed: Out, frames that closed a channel because they were malformed
  *	or out of place.
  * @refused: Out, connections that were refused while another one lived.
- * @sessions: Out, user sessions in the guest at its last HELLO.
+ * @heartbeat_ms: Out, interval at which the agent was asked for heartbeats, 0
+ *	for none or without an agent.
+ * @heartbeat_percent: Out, heartbeats of the last minute (or since the agent
+ *	connected, if that is less) in percent of those expected.
  * @reserved: Out, 0.
+ * @sessions: Out, user sessions in the guest at its last HELLO.
  * @boot_id: Out, the guest's boot id, zero when never heard.
  * @machine_id: Out, the guest's machine id, zero when never heard.
  * @name: In and out, name of the VM.
@@ -320,8 +331,10 @@ struct vmguest_vm_get {
 	__aligned_u64 frames_out;
 	__aligned_u64 malformed;
 	__aligned_u64 refused;
-	__u32 sessions;
+	__u32 heartbeat_ms;
+	__u32 heartbeat_percent;
 	__u32 reserved;
+	__u32 sessions;
 	__u8 boot_id[16];
 	__u8 machine_id[16];
 	char name[VMGUEST_NAME_SIZE];
@@ -636,7 +649,7 @@ struct vmguest_actor {
  * @canceller: Out, who cancelled; pid 0 for nobody.
  * @joiner: Out, the first ones who joined.
  * @joiners: Out, how many joined.
- * @reserved: Out, 0.
+ * @blockers: Out, how many stand in the way, see VMGUEST_TASK_BLOCKER.
  * @vm_name: Out, name of its VM.
  * @reason: Out, the reason given by @starter.
  * @guest_text: Out, what the guest says about the result: its word, not to be
@@ -673,7 +686,7 @@ struct vmguest_task_get {
 	struct vmguest_actor canceller;
 	struct vmguest_actor joiner[VMGUEST_TASK_JOINERS];
 	__u32 joiners;
-	__u32 reserved;
+	__u32 blockers;
 	char vm_name[VMGUEST_NAME_SIZE];
 	char reason[VMGUEST_TEXT_SIZE];
 	char guest_text[VMGUEST_TEXT_SIZE];
@@ -698,5 +711,82 @@ struct vmguest_task_cancel {
 };
 
 #define VMGUEST_TASK_CANCEL	_IO(VMGUEST_IOC_MAGIC, 0x11)
+
+/* Blockers of one task that are kept; more are left out. */
+#define VMGUEST_BLOCKERS_MAX	16
+
+/**
+ * enum vmguest_blocker_kind - What stands in a request's way
+ * @VMGUEST_BLOCKER_INHIBITOR: An inhibitor lock.
+ * @VMGUEST_BLOCKER_SESSION: A user's session.
+ * @VMGUEST_BLOCKER_LOCK: A locked screen or console.
+ * @VMGUEST_BLOCKER_STOP_JOB: A service that takes its time to stop.
+ */
+enum vmguest_blocker_kind {
+	VMGUEST_BLOCKER_INHIBITOR	= 1,
+	VMGUEST_BLOCKER_SESSION		= 2,
+	VMGUEST_BLOCKER_LOCK		= 3,
+	VMGUEST_BLOCKER_STOP_JOB	= 4,
+};
+
+/**
+ * struct vmguest_task_blocker - Argument of VMGUEST_TASK_BLOCKER, on a task fd
+ * @size: sizeof(struct vmguest_task_blocker).
+ * @flags: In, must be 0.
+ * @index: In, which one, from 0 to &vmguest_task_get.blockers - 1.
+ * @kind: Out, enum vmguest_blocker_kind.
+ * @uid: Out, its uid in the guest.
+ * @pid: Out, its pid in the guest, 0 for none.
+ * @who: Out, its name.
+ * @why: Out, its reason.
+ *
+ * All of it is the guest's word, not to be trusted; texts are capped and
+ * stripped of control characters. Those who blocked a task when it ended stay.
+ *
+ * Errnos: ENOENT no such index, EINVAL.
+ */
+struct vmguest_task_blocker {
+	__u32 size;
+	__u32 flags;
+	__u32 index;
+	__u32 kind;
+	__u32 uid;
+	__u32 pid;
+	char who[VMGUEST_TEXT_SIZE];
+	char why[VMGUEST_TEXT_SIZE];
+};
+
+#define VMGUEST_TASK_BLOCKER	_IO(VMGUEST_IOC_MAGIC, 0x12)
+
+/**
+ * struct vmguest_task_event - What read() on a task fd returns
+ * @task_id: Id of the task.
+ * @time_ns: CLOCK_MONOTONIC of the read.
+ * @changes: Grows by one with every visible change of the task.
+ * @stage: enum vmguest_stage.
+ * @percent: 0 to 100.
+ * @task_flags: enum vmguest_task_flags.
+ * @proofs: enum vmguest_proofs.
+ * @result: enum vmguest_result, once complete.
+ * @error: 0 or the negative errno of the result, once complete.
+ * @blockers: How many stand in the way.
+ *
+ * One record per read(), the newest state: changes since the last look are
+ * never lost but coalesce. read() waits for the next change (EAGAIN with
+ * O_NONBLOCK), and returns 0 when the task is complete and nothing is new.
+ * A buffer below the size of the record is EINVAL.
+ */
+struct vmguest_task_event {
+	__aligned_u64 task_id;
+	__aligned_u64 time_ns;
+	__u32 changes;
+	__u32 stage;
+	__u32 percent;
+	__u32 task_flags;
+	__u32 proofs;
+	__u32 result;
+	__s32 error;
+	__u32 blockers;
+};
 
 #endif /* _UAPI_LINUX_VMGUEST_H */

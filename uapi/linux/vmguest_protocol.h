@@ -137,7 +137,8 @@ struct vmguest_wire_hello {
  * struct vmguest_wire_welcome - Payload of WELCOME
  * @instance: Random id of this load of the module. Tasks of another instance
  *	are forgotten by the agent.
- * @heartbeat_ms: Interval at which the agent sends PONG by itself, 0 for never.
+ * @heartbeat_ms: Interval at which the agent sends a PONG about no task by
+ *	itself, 0 for never.
  * @reserved: 0.
  */
 struct vmguest_wire_welcome {
@@ -206,7 +207,8 @@ struct vmguest_wire_request {
 
 /**
  * struct vmguest_wire_blocked - Payload of BLOCKED
- * @kind: What blocks: 1 inhibitor, 2 session, 3 lock, 4 stop job.
+ * @kind: enum vmguest_blocker_kind, or 0: nobody blocks any more, forget those
+ *	told before.
  * @uid: Its uid in the guest.
  * @pid: Its pid in the guest, 0 for none.
  * @reserved: 0.
