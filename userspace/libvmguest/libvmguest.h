@@ -294,6 +294,17 @@ int vmguest_open_task(int fd, uint64_t task_id);
 int vmguest_look(int task_fd, struct vmguest_task_get *task);
 
 /**
+ * vmguest_blocker() - Look at one of those who stand in a task's way
+ * @task_fd: The task.
+ * @index: Which one, from 0; &vmguest_task_get.blockers is how many there were.
+ * @blocker: Out, the guest's word; its size is set by the caller.
+ *
+ * Return: 0 or a negative errno; -ENOENT when there are fewer by now.
+ */
+int vmguest_blocker(int task_fd, uint32_t index,
+		    struct vmguest_task_blocker *blocker);
+
+/**
  * vmguest_cancel() - Cancel a task
  * @task_fd: The task.
  *
@@ -424,6 +435,7 @@ const char *vmguest_verb_name(uint32_t verb);
 const char *vmguest_stage_name(uint32_t stage);
 const char *vmguest_until_name(uint32_t until);
 const char *vmguest_state_name(uint32_t state);
+const char *vmguest_blocker_name(uint32_t kind);
 
 /**
  * vmguest_proof_name() - Name a bit of enum vmguest_proofs

@@ -61,6 +61,18 @@ const char *vmguest_state_name(uint32_t state)
 	return name_of(names, ARRAY_SIZE(names), state, "?");
 }
 
+const char *vmguest_blocker_name(uint32_t kind)
+{
+	static const char * const names[] = {
+		[VMGUEST_BLOCKER_INHIBITOR]	= "inhibitor",
+		[VMGUEST_BLOCKER_SESSION]	= "session",
+		[VMGUEST_BLOCKER_LOCK]		= "lock",
+		[VMGUEST_BLOCKER_STOP_JOB]	= "stop-job",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), kind, "?");
+}
+
 const char *vmguest_proof_name(unsigned int bit)
 {
 	static const char * const names[] = {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -29,6 +30,19 @@ int vmguest_look(int task_fd, struct vmguest_task_get *task)
 	memset(task, 0, size);
 	task->size = size;
 	return vmguest_ioctl(task_fd, VMGUEST_TASK_GET, task);
+}
+
+int vmguest_blocker(int task_fd, uint32_t index,
+		    struct vmguest_task_blocker *blocker)
+{
+	uint32_t size = blocker->size;
+
+	if (size < offsetof(struct vmguest_task_blocker, kind))
+		return -EINVAL;
+	memset(blocker, 0, size);
+	blocker->size = size;
+	blocker->index = index;
+	return vmguest_ioctl(task_fd, VMGUEST_TASK_BLOCKER, blocker);
 }
 
 int vmguest_cancel(int task_fd)

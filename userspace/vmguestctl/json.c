@@ -224,6 +224,25 @@ static void add_result(json *object, const struct vmguest_task_get *task)
 	add_number(object, "elapsed_ns", task->end_ns - task->start_ns);
 }
 
+static json *blockers_of(const struct job *job)
+{
+	struct vmguest_task_blocker blocker;
+	json *array = checked(json_object_new_array());
+	uint32_t i = 0;
+
+	while (next_blocker(job, &i, &blocker)) {
+		json *object = checked(json_object_new_object());
+
+		add_text(object, "kind", vmguest_blocker_name(blocker.kind));
+		add_optional(object, "who", blocker.who);
+		add_optional(object, "why", blocker.why);
+		add_number(object, "uid", blocker.uid);
+		add_number(object, "pid", blocker.pid);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
 struct json_object *json_of_job(const struct job *job)
 {
 	const struct vmguest_task_get *task = &job->task;
@@ -253,6 +272,7 @@ struct json_object *json_of_job(const struct job *job)
 	add_actors(object, task);
 	add_optional(object, "reason", task->reason);
 	add_optional(object, "guest_says", task->guest_text);
+	add(object, "blockers", blockers_of(job));
 	add_text(object, "message", words);
 	add_number(object, "exit", job->exit);
 	return object;
@@ -290,6 +310,10 @@ struct json_object *json_of_vm(const struct vmguest_vm_get *vm)
 	add_bool(object, "lifeline", vm->vm_flags & VMGUEST_VM_LIFELINE);
 	add_bool(object, "registered",
 		 !(vm->vm_flags & VMGUEST_VM_UNREGISTERED));
+	add_bool(object, "heartbeating",
+		 vm->vm_flags & VMGUEST_VM_HEARTBEATING);
+	add_number(object, "heartbeat_percent", vm->heartbeat_percent);
+	add_number(object, "heartbeat_ms", vm->heartbeat_ms);
 	add_bits(object, "capabilities", vm->capabilities,
 		 vmguest_capability_name);
 	add_id(object, "task", vm->task_id);

@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	{ "wait", COMMAND_WAIT, "TASK... [--wait TIME]", 1, -1, wait_command },
 	{ "cancel", COMMAND_CANCEL, "TASK...", 1, -1, cancel_command },
 	{ "task", COMMAND_TASK, "TASK", 1, 1, task_command },
+	{ "blockers", COMMAND_BLOCKERS, "VM", 1, 1, blockers_command },
 	{ "run", COMMAND_RUN, "--name NAME [--cid auto|N] [--uid U] [--gid G] [--mode M] -- VMM [ARGUMENT...]",
 	  1, -1, run_command },
 };

@@ -135,6 +135,7 @@ void report_stages(struct job *job)
 {
 	const struct vmguest_task_get *task = &job->task;
 	char seconds[SECONDS_SIZE];
+	char prefix[VMGUEST_NAME_SIZE + 16];
 	uint32_t stage;
 
 	for (stage = 0; stage < VMGUEST_STAGE_COUNT; stage++) {
@@ -145,6 +146,13 @@ void report_stages(struct job *job)
 			       task->stage_ns[stage] - task->start_ns);
 		say("%s: +%s %s", job->name, seconds,
 		    vmguest_stage_name(stage));
+	}
+	if (task->blockers != job->blockers) {
+		line_clear();
+		snprintf(prefix, sizeof(prefix), "%s: blocked by ", job->name);
+		print_blockers(job, prefix, stdout);
+		fflush(stdout);
+		job->blockers = task->blockers;
 	}
 }
 
@@ -187,6 +195,7 @@ static void tell_outcome(const struct options *options, const struct job *job)
 	complain("%s: +%s %s (%s)", job->name, seconds, words,
 		 name ? name : "?");
 	add_guest_text(task, stderr);
+	print_blockers(job, "  the guest says: blocked by ", stderr);
 	if (outcome_advice(task))
 		add("%s", outcome_advice(task));
 	if (!options->verbose)
@@ -270,9 +279,9 @@ static void print_limits(const struct vmguest_task_get *task)
 				      UINT64_C(1000000)));
 }
 
-static void print_task(const struct options *options,
-		       const struct vmguest_task_get *task)
+static void print_task(const struct options *options, const struct job *job)
 {
+	const struct vmguest_task_get *task = &job->task;
 	const bool complete = task->task_flags & VMGUEST_TASK_COMPLETE;
 	char words[256];
 	uint32_t stage;
@@ -292,6 +301,7 @@ static void print_task(const struct options *options,
 		       task->task_flags & VMGUEST_TASK_CANCELABLE ?
 		       "can be cancelled" : "cannot be cancelled");
 	print_text("guest says", task->guest_text);
+	print_blockers(job, "blocked by     ", stdout);
 	print_text("reason", task->reason);
 	print_actors(task);
 	print_limits(task);
@@ -314,7 +324,7 @@ void report_task(const struct options *options, const struct job *job)
 	if (options->json)
 		json_print(json_of_job(job));
 	else
-		print_task(options, &job->task);
+		print_task(options, job);
 }
 
 static void print_guest_text(const char *label, const char *text)
@@ -366,6 +376,10 @@ static void print_vm(const struct options *options,
 	printf("%-22s uid %u, gid %u, mode %04o\n", "owner", vm->uid, vm->gid,
 	       vm->mode);
 	printf("%-22s %s\n", "agent", agent_of(vm));
+	if (vm->heartbeat_ms)
+		printf("%-22s %s, %u %% of the last minute\n", "heartbeat",
+		       vm->vm_flags & VMGUEST_VM_HEARTBEATING ? "yes" : "no",
+		       vm->heartbeat_percent);
 	if (vm->capabilities)
 		print_bits("capabilities", vm->capabilities,
 			   vmguest_capability_name);

@@ -45,6 +45,7 @@ enum command_bit {
 	COMMAND_CANCEL		= 1 << 9,
 	COMMAND_TASK		= 1 << 10,
 	COMMAND_RUN		= 1 << 11,
+	COMMAND_BLOCKERS	= 1 << 12,
 };
 
 struct options {
@@ -153,6 +154,7 @@ struct job {
 	int fd;				/* -1: nothing to wait for */
 	bool asked;			/* by this process, perhaps not first */
 	unsigned int shown;		/* stages that have been told */
+	uint32_t blockers;		/* as many have been told */
 	struct vmguest_task_get task;
 	int exit;
 };
@@ -167,6 +169,13 @@ int look(struct job *job);
  */
 int watch(const struct options *options, struct job *jobs, int count,
 	  int signals);
+
+/* blockers.c: who is in the way */
+int blockers_command(const struct options *options, char **words, int count);
+/* The next one from @*index, or false behind the last. */
+bool next_blocker(const struct job *job, uint32_t *index,
+		  struct vmguest_task_blocker *blocker);
+void print_blockers(const struct job *job, const char *prefix, FILE *to);
 
 /* exit.c: what a script is told */
 int exit_of_call(enum vmguest_verb verb, int error);

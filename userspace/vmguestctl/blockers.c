@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Who is in the way of a request. All that it tells is the guest's word. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "vmguestctl.h"
+
+bool next_blocker(const struct job *job, uint32_t *index,
+		  struct vmguest_task_blocker *blocker)
+{
+	blocker->size = sizeof(*blocker);
+	return *index < job->task.blockers &&
+	       !vmguest_blocker(job->fd, (*index)++, blocker);
+}
+
+void print_blockers(const struct job *job, const char *prefix, FILE *to)
+{
+	char who[SAFE_SIZE(VMGUEST_TEXT_SIZE)];
+	char why[SAFE_SIZE(VMGUEST_TEXT_SIZE)];
+	struct vmguest_task_blocker blocker;
+	uint32_t i = 0;
+
+	while (next_blocker(job, &i, &blocker)) {
+		safe_text(who, sizeof(who), blocker.who);
+		safe_text(why, sizeof(why), blocker.why);
+		fprintf(to, "%s%s \"%s\" (uid %u", prefix,
+			vmguest_blocker_name(blocker.kind), who, blocker.uid);
+		if (blocker.pid)
+			fprintf(to, ", pid %u", blocker.pid);
+		fprintf(to, ")%s%s\n", *why ? ": " : "", why);
+	}
+}
+
+static void tell_blockers(const struct options *options, struct job *job)
+{
+	if (options->json)
+		report_task(options, job);
+	else if (job->task.blockers)
+		print_blockers(job, "", stdout);
+	else
+		say("%s: nobody is in the way", job->name);
+}
+
+/* Of the running request, or of the one that ended last; 0 or an errno. */
+static int open_request(int client, const struct vmguest_vm_ref *vm,
+			struct job *job)
+{
+	struct vmguest_vm_get info = { .size = sizeof(info) };
+	int ret;
+
+	ret = vmguest_find(client, vm, &info);
+	if (ret)
+		return ret;
+	snprintf(job->name, sizeof(job->name), "%s", info.name);
+	if (!info.task_id && !info.last_task_id)
+		return 0;
+	job->fd = vmguest_open_task(client, info.task_id ?: info.last_task_id);
+	return job->fd < 0 ? job->fd : look(job);
+}
+
+int blockers_command(const struct options *options, char **words, int count)
+{
+	struct job job = { .subject = words[0], .fd = -1 };
+	struct vmguest_vm_ref vm;
+	int client, ret;
+
+	(void)count;
+	ret = parse_vm(words[0], &vm);
+	if (ret)
+		return ret;
+	client = open_client(options);
+	if (client < 0)
+		return -client;
+	ret = open_request(client, &vm, &job);
+	close(client);
+	if (ret) {
+		job.exit = exit_of_call(0, ret);
+		report_call_error(options, &(struct call_error) {
+			.subject = words[0], .layer = VMGUEST_LAYER_CALL,
+			.what = "cannot read who is in the way",
+			.error = ret, .exit = job.exit,
+		});
+	} else {
+		tell_blockers(options, &job);
+	}
+	if (job.fd >= 0)
+		close(job.fd);
+	return job.exit;
+}
