@@ -249,7 +249,7 @@ TEST_F(killed, and_the_task_tells_the_truth)
 			vmg_wait(self->task);
 			break;
 		}
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case CLIENT:
 		kill_client(&self->client);
 		ASSERT_TRUE(walk(&self->sim, self->id, variant->stage + 1,

@@ -8,9 +8,11 @@
  *				proofs P
  *   running			a request never completes
  *   taken			cannot be registered, and lives
+ *   blocked			task 7 runs
  *
  * The CIDs 3 and 4 are taken; a VM that is asked for by another one is not there.
- * Task 7 is one that never completes.
+ * Task 7 is one that never completes. Tasks that never complete and those that
+ * end with EBUSY have a blocker.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -72,7 +74,7 @@ static int new_task(uint32_t verb, const char *name)
 		.until = verb == VMGUEST_VERB_SHUTDOWN ? VMGUEST_UNTIL_GONE : 0,
 		.starter = { geteuid(), getpid() }, .start_ns = MS,
 		.stage_ns = { MS, 2 * MS, 13 * MS },
-		.guest_text = "\033[1mtext",
+		.guest_text = "\033[1mtext", .blockers = !complete,
 	};
 	snprintf(task->vm_name, sizeof(task->vm_name), "%s", name);
 	if (!complete)
@@ -81,6 +83,7 @@ static int new_task(uint32_t verb, const char *name)
 	task->result = result;
 	task->error = -(int)error;
 	task->proofs = proofs;
+	task->blockers = error == EBUSY;
 	task->end_ns = 1235 * MS;
 	return fd;
 }
@@ -113,9 +116,12 @@ static int get_vm(struct vmguest_vm_get *vm)
 		return fail(ENOENT);
 	vm->vm_id = 3;
 	vm->cid = 5;
+	vm->task_id = strcmp(vm->name, "blocked") ? 0 : 7;
 	vm->mode = 0750;
 	vm->state = VMGUEST_VM_RUNNING;
-	vm->vm_flags = VMGUEST_VM_AGENT;
+	vm->vm_flags = VMGUEST_VM_AGENT | VMGUEST_VM_HEARTBEATING;
+	vm->heartbeat_ms = 6000;
+	vm->heartbeat_percent = 90;
 	vm->capabilities = VMGUEST_CAP_SHUTDOWN | VMGUEST_CAP_LAST_BREATH;
 	strcpy(vm->os_name, "\033]0;evil\007Debian\xc3");
 	return 0;
@@ -169,8 +175,20 @@ static int on_device(unsigned long call, void *argument)
 
 static int on_task(int fd, unsigned long call, void *argument)
 {
+	struct vmguest_task_blocker *blocker = argument;
+
 	if (call == VMGUEST_TASK_CANCEL)
 		return fail(EBUSY);
+	if (call == VMGUEST_TASK_BLOCKER) {
+		if (blocker->index >= tasks[fd]->blockers)
+			return fail(ENOENT);
+		blocker->kind = VMGUEST_BLOCKER_INHIBITOR;
+		blocker->uid = 1000;
+		blocker->pid = 42;
+		strcpy(blocker->who, "\033[2Japt");
+		strcpy(blocker->why, "unfinished");
+		return 0;
+	}
 	if (call != VMGUEST_TASK_GET)
 		return fail(ENOTTY);
 	memcpy(argument, tasks[fd], sizeof(*tasks[fd]));

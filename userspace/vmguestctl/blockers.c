@@ -31,10 +31,11 @@ void print_blockers(const struct job *job, const char *prefix, FILE *to)
 	}
 }
 
-static void tell_blockers(const struct options *options, struct job *job)
+static void tell_blockers(const struct options *options,
+			  const struct job *job)
 {
 	if (options->json)
-		report_task(options, job);
+		json_print(json_of_blockers(job));
 	else if (job->task.blockers)
 		print_blockers(job, "", stdout);
 	else

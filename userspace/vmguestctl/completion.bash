@@ -24,7 +24,7 @@ _vmguestctl() {
 
 	if [[ $COMP_CWORD -eq 1 ]]; then
 		words='register unregister list status ping shutdown restart
-			logoff wait cancel task run --help --version'
+			logoff wait cancel task blockers run --help --version'
 	elif [[ $last == --until ]]; then
 		words='accepted down gone'
 	elif [[ $last == --uid ]]; then
@@ -35,7 +35,7 @@ _vmguestctl() {
 		words=$(_vmguestctl_options "$command")
 	else
 		case $command in
-		unregister | status | ping | shutdown | restart | logoff)
+		unregister | status | ping | shutdown | restart | logoff | blockers)
 			words=$(vmguestctl list 2>/dev/null |
 				awk 'NR > 1 { print $2 }') ;;
 		wait | cancel | task)

@@ -278,6 +278,18 @@ struct json_object *json_of_job(const struct job *job)
 	return object;
 }
 
+struct json_object *json_of_blockers(const struct job *job)
+{
+	json *object = checked(json_object_new_object());
+
+	add_text(object, "subject", job->subject);
+	add_text(object, "vm", job->name);
+	add_id(object, "task", job->task.task_id);
+	add(object, "blockers", blockers_of(job));
+	add_number(object, "exit", job->exit);
+	return object;
+}
+
 static json *guest_says(const struct vmguest_vm_get *vm)
 {
 	json *object = checked(json_object_new_object());

@@ -216,6 +216,7 @@ void report_vm_row(const struct vmguest_vm_get *vm);
 void json_print(struct json_object *object);
 struct json_object *json_of_call_error(const struct call_error *error);
 struct json_object *json_of_job(const struct job *job);
+struct json_object *json_of_blockers(const struct job *job);
 struct json_object *json_of_vm(const struct vmguest_vm_get *vm);
 
 #endif /* VMGUESTCTL_H */
