@@ -525,6 +525,8 @@ static int vm_register_locked(const struct vmguest_vm_register *cmd,
 	vm_set_registration(vm, cmd->name, uid, gid, cmd->mode, lifeline);
 	err = guest ? vm_adopt(vm) : vm_link(vm);
 	if (err) {
+		/* Nobody has seen @fresh: it is not reaped. */
+		vm->dead = !guest;
 		vm_disown(vm);
 		*orphan = lifeline;
 		return err;
