@@ -840,6 +840,11 @@ static void vm_install(struct vmguest_vm *vm, struct vmguest_channel *channel,
 		vm->channel = NULL;
 		vmguest_task_agent_lost(vm);
 	}
+	/* Of the boot that is no more. */
+	if (vm->candidate) {
+		vmguest_channel_close(vm->candidate);
+		vm->candidate = NULL;
+	}
 	vm->channel = channel;
 	vm->capabilities = channel->capabilities;
 	if (vm->state != VMGUEST_VM_STOPPING || !same_boot)
