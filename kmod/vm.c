@@ -969,7 +969,7 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 	struct vmguest_vm *vm = channel->vm;
 	bool reset = reason == -ECONNRESET;
 	bool absent = reset && vmguest_cid_is_absent(vm->cid);
-	bool active;
+	bool active, counts;
 
 	spin_lock(&vm->lock);
 	list_del_init(&channel->vm_node);
@@ -980,8 +980,9 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 		vm->channel = NULL;
 		vmguest_task_agent_lost(vm);
 	}
-	if (active || channel->phase == VMGUEST_CHANNEL_HOOK)
-		vmguest_task_channel_down(vm, reset);
+	counts = active || channel->phase == VMGUEST_CHANNEL_HOOK;
+	if (counts || list_empty(&vm->channels))
+		vmguest_task_channel_down(vm, counts && reset);
 	if (active && vm->candidate)
 		vm_promote_candidate(vm);
 	if (list_empty(&vm->channels)) {
