@@ -545,6 +545,14 @@ void vmguest_channel_send_cancel(struct vmguest_channel *channel, u64 task_id)
 	vmguest_channel_kick(channel);
 }
 
+/* A courtesy: it does not push out the answer to a COMMIT. */
+void vmguest_channel_offer_cancel(struct vmguest_channel *channel, u64 task_id)
+{
+	lockdep_assert_held(&channel->vm->lock);
+	if (!channel->sends.cancel_id)
+		vmguest_channel_send_cancel(channel, task_id);
+}
+
 void vmguest_channel_send_go(struct vmguest_channel *channel, u64 task_id)
 {
 	lockdep_assert_held(&channel->vm->lock);

@@ -33,8 +33,8 @@ enum vmguest_channel_phase {
  * @check: A PING about no task.
  * @ack: A LAST_BREATH_ACK.
  * @ack_id: Its task.
- * @cancel_id: A CANCEL of this task. One is enough: no request goes out before
- *	it, so an older one has been sent when a newer one is needed.
+ * @cancel_id: A CANCEL of this task. One is enough: the guest waits for the
+ *	answer to one COMMIT at a time, and a mere courtesy gives way to it.
  * @go_id: A GO for this task.
  * @reject: A REJECT with this code; then the channel closes.
  *
@@ -127,6 +127,8 @@ void vmguest_channel_set_timer(struct vmguest_channel *channel,
 			       unsigned int ms);
 void vmguest_channel_send_check(struct vmguest_channel *channel);
 void vmguest_channel_send_cancel(struct vmguest_channel *channel, u64 task_id);
+void vmguest_channel_offer_cancel(struct vmguest_channel *channel,
+				  u64 task_id);
 void vmguest_channel_send_go(struct vmguest_channel *channel, u64 task_id);
 void vmguest_channel_reject(struct vmguest_channel *channel, u32 code);
 

@@ -337,7 +337,7 @@ static void task_withdraw(struct vmguest_task *task)
 
 	if (task->handed && task->verb != VMGUEST_VERB_PING && vm->channel &&
 	    !(task->proofs & VMGUEST_PROOF_COMMITTED))
-		vmguest_channel_send_cancel(vm->channel, task->id);
+		vmguest_channel_offer_cancel(vm->channel, task->id);
 }
 
 /* Completes a shutdown as soon as what was seen decides about it. */
