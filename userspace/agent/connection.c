@@ -109,7 +109,7 @@ static int connection_flush(struct connection *conn)
  * @frame: The frame.
  *
  * Never closes the connection, so that a caller can go on: what is wrong with
- * it shows up in the loop.
+ * it shows up in the loop. Before WELCOME the host takes nothing but HELLO.
  *
  * Return: 0 when it was sent or will be; -ENOTCONN; -ENOBUFS when the host has
  * stopped to read.
@@ -118,7 +118,8 @@ int connection_send(struct connection *conn, const struct vmguest_frame *frame)
 {
 	int n;
 
-	if (conn->state < CONNECTION_GREETING)
+	if (conn->state != CONNECTION_OPEN &&
+	    frame->type != VMGUEST_WIRE_HELLO)
 		return -ENOTCONN;
 	n = vmguest_protocol_encode(frame, conn->out + conn->out_len,
 				    sizeof(conn->out) - conn->out_len);
