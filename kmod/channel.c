@@ -2,6 +2,8 @@
 /*
  * Channels: one accepted connection each; bytes in, bytes out, and their end.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/sizes.h>
@@ -229,6 +231,14 @@ unlock:
 	return err;
 }
 
+static void channel_note_fault(struct vmguest_channel *channel,
+			       const struct vmguest_frame *frame,
+			       const char *fault)
+{
+	channel->fault_type = frame->type;
+	channel->fault = fault;
+}
+
 /* Decodes what @rx holds. Return: frames handled, or why the channel ends. */
 static int channel_decode(struct vmguest_channel *channel)
 {
@@ -241,10 +251,14 @@ static int channel_decode(struct vmguest_channel *channel)
 		ret = vmguest_protocol_decode(channel->rx + used,
 					      channel->rx_len - used,
 					      VMGUEST_FROM_AGENT, &frame);
+		if (ret == -EPROTO)
+			channel_note_fault(channel, &frame, frame.fault);
 		if (ret <= 0)
 			break;
 		used += ret;
 		ret = channel_handle_frame(channel, &frame);
+		if (ret == -EPROTO)
+			channel_note_fault(channel, &frame, "out of place");
 		if (ret)
 			break;
 		frames++;
@@ -432,21 +446,20 @@ static void channel_refuse(struct vmguest_channel *channel)
 	channel_write(channel);
 }
 
-/* Counted before the guest can see that its channel ends. */
-static void channel_count_malformed(struct vmguest_channel *channel)
+/* Counted and told before the guest can see that its channel ends. */
+static void channel_report_fault(struct vmguest_channel *channel)
 {
-	if (!channel->vm)
-		return;
-	spin_lock(&channel->vm->lock);
-	channel->vm->malformed++;
-	spin_unlock(&channel->vm->lock);
+	vmguest_vm_count_malformed(channel);
+	net_notice_ratelimited("cid %u: connection closed: frame %#x: %s\n",
+			       channel->cid, channel->fault_type,
+			       channel->fault);
 }
 
 /* The last run of the work that touches the socket. */
 static void channel_teardown(struct vmguest_channel *channel, int reason)
 {
-	if (reason == -EPROTO)
-		channel_count_malformed(channel);
+	if (channel->fault)
+		channel_report_fault(channel);
 	channel_unhook(channel);
 	channel_stop_timer(channel);
 	kernel_sock_shutdown(channel->sock, SHUT_RDWR);

@@ -84,6 +84,8 @@ struct vmguest_channel_sends {
  * @tx_len: Bytes in @tx.
  * @tx_sent: Those that were sent.
  * @tx_last: The channel closes after this frame.
+ * @fault_type: Type of the frame that closes the channel, 0 for none.
+ * @fault: What is wrong with it.
  * @rx: Received, not yet decoded.
  * @tx: The frame being sent.
  */
@@ -109,6 +111,8 @@ struct vmguest_channel {
 	struct vmguest_task *tx_task;
 	bool counted;
 	bool tx_last;
+	u16 fault_type;
+	const char *fault;
 	u32 rx_len;
 	u32 tx_len;
 	u32 tx_sent;

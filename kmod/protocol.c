@@ -216,13 +216,19 @@ static bool unpack_texts(const __u8 *p, size_t len,
 	return !len;
 }
 
+static int decode_fault(struct vmguest_frame *frame, const char *fault)
+{
+	frame->fault = fault;
+	return -EPROTO;
+}
+
 /**
  * vmguest_protocol_decode - Take one frame off the front of a buffer
  * @buf: Received bytes, any alignment.
  * @len: How many, 0 and up.
  * @origin: The side that they came from.
  * @frame: Out. Its texts point into @buf. Undefined unless the return value is
- *	positive.
+ *	positive; with -EPROTO its type, 0 if there is none, and its fault.
  *
  * The header is judged before its length is believed, so a caller that holds
  * %VMGUEST_FRAME_MAX bytes never needs more of them.
@@ -244,29 +250,34 @@ int vmguest_protocol_decode(const void *buf, size_t len,
 	memcpy(&header, buf, sizeof(header));
 	payload += sizeof(header);
 
-	if (le32_to_cpu(header.magic) != VMGUEST_WIRE_MAGIC ||
-	    le16_to_cpu(header.version) != VMGUEST_WIRE_VERSION ||
-	    header.reserved)
-		return -EPROTO;
-
 	memset(frame, 0, sizeof(*frame));
+	if (le32_to_cpu(header.magic) != VMGUEST_WIRE_MAGIC)
+		return decode_fault(frame, "bad magic");
+	if (le16_to_cpu(header.version) != VMGUEST_WIRE_VERSION)
+		return decode_fault(frame, "unknown version");
 	frame->type = le16_to_cpu(header.type);
 	frame->task_id = le64_to_cpu(header.task_id);
 	length = le32_to_cpu(header.length);
 
 	format = frame_format(frame->type);
-	if (!format || format->origin != origin ||
-	    !task_id_fits(format, frame->task_id))
-		return -EPROTO;
+	if (!format)
+		return decode_fault(frame, "unknown type");
+	if (format->origin != origin)
+		return decode_fault(frame, "type of the other side");
+	if (header.reserved)
+		return decode_fault(frame, "reserved bits");
+	if (!task_id_fits(format, frame->task_id))
+		return decode_fault(frame, "bad task id");
 	if (length < format->fixed || length > VMGUEST_WIRE_MAX_PAYLOAD)
-		return -EPROTO;
+		return decode_fault(frame, "bad length");
 	if (len - sizeof(header) < length)
 		return 0;
 
-	if (!unpack_fixed(payload, frame) ||
-	    !unpack_texts(payload + format->fixed, length - format->fixed,
+	if (!unpack_fixed(payload, frame))
+		return decode_fault(frame, "bad payload");
+	if (!unpack_texts(payload + format->fixed, length - format->fixed,
 			  format, frame))
-		return -EPROTO;
+		return decode_fault(frame, "bad text");
 	return sizeof(header) + length;
 }
 

@@ -70,6 +70,7 @@ enum vmguest_hello_text {
  * @result: See struct vmguest_wire_result.
  * @last_breath: See struct vmguest_wire_last_breath.
  * @text: The texts of its type, in order; they point into the decoded buffer.
+ * @fault: Only of bytes that are no frame: what is wrong, for people.
  */
 struct vmguest_frame {
 	__u16 type;
@@ -118,6 +119,7 @@ struct vmguest_frame {
 		} last_breath;
 	};
 	struct vmguest_text text[VMGUEST_FRAME_TEXTS];
+	const char *fault;
 };
 
 int vmguest_protocol_decode(const void *buf, size_t len,

@@ -1024,6 +1024,23 @@ void vmguest_vm_candidate_timeout(struct vmguest_channel *channel)
 	spin_unlock(&vm->lock);
 }
 
+/* Before its HELLO a connection counts for the VM that has its CID, if any. */
+void vmguest_vm_count_malformed(struct vmguest_channel *channel)
+{
+	struct vmguest_vm *vm = channel->vm;
+
+	if (vm)
+		kref_get(&vm->ref);
+	else
+		vm = vm_find_cid(channel->cid);
+	if (!vm)
+		return;
+	spin_lock(&vm->lock);
+	vm->malformed++;
+	spin_unlock(&vm->lock);
+	vmguest_vm_put(vm);
+}
+
 int vmguest_vm_init(void)
 {
 	return rhashtable_init(&registry_names, &registry_names_params);

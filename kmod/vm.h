@@ -163,5 +163,6 @@ int vmguest_vm_attach(struct vmguest_channel *channel,
 void vmguest_vm_detach(struct vmguest_channel *channel, int reason);
 void vmguest_vm_alive(struct vmguest_vm *vm, struct vmguest_channel *channel);
 void vmguest_vm_candidate_timeout(struct vmguest_channel *channel);
+void vmguest_vm_count_malformed(struct vmguest_channel *channel);
 
 #endif /* _VMGUEST_VM_H */
