@@ -156,6 +156,8 @@ void agent_opened(struct stream *stream)
 	struct sim_guest *guest = stream->guest;
 
 	guest_log(guest, SIM_EV_OPEN, stream->role, 0, 0);
+	if (guest->hand == stream)
+		return;
 	if (stream->role == VMGUEST_ROLE_LAST_BREATH) {
 		agent_say_hello(stream);
 		return;
@@ -171,6 +173,8 @@ void agent_closed(struct stream *stream)
 	struct sim_guest *guest = stream->guest;
 
 	guest_log(guest, SIM_EV_CLOSED, stream->role, 0, 0);
+	if (guest->hand == stream)
+		guest->hand = NULL;
 	if (guest->channel != stream)
 		return;
 	guest->channel = NULL;

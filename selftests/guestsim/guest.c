@@ -75,6 +75,7 @@ static void guest_forget_streams(struct sim_guest *guest)
 		stream_free(stream);
 	}
 	guest->channel = NULL;
+	guest->hand = NULL;
 	guest->welcome = false;
 	guest->due_ns = 0;
 }
@@ -284,6 +285,35 @@ void sim_guest_obey(struct sim_guest *g)
 void sim_guest_do(struct sim_guest *g, enum sim_deed deed, uint64_t arg)
 {
 	agent_do(g, deed, arg);
+	guest_settle(g);
+}
+
+void sim_hand_dial(struct sim_guest *g)
+{
+	g->hand = stream_dial(g, SIM_BY_HAND);
+	g->hand->mute = true;
+}
+
+void sim_hand_send(struct sim_guest *g, const void *bytes, size_t len)
+{
+	if (g->hand)
+		stream_send(g->hand, bytes, len);
+}
+
+bool sim_hand_is_open(const struct sim_guest *g)
+{
+	return g->hand && g->hand->state == STREAM_OPEN;
+}
+
+bool sim_hand_is_over(const struct sim_guest *g)
+{
+	return !g->hand;
+}
+
+void sim_hand_reset(struct sim_guest *g)
+{
+	if (g->hand)
+		stream_reset(g->hand);
 	guest_settle(g);
 }
 

@@ -26,6 +26,7 @@ struct guest_order {
  * @device: Its device.
  * @streams: Its connections.
  * @channel: The one that is the agent's, or NULL.
+ * @hand: The one that is used by hand, or NULL.
  * @host_port: The module's port.
  * @port: Port dialled from last.
  * @unprivileged: It dials from ports that anybody in it has.
@@ -61,6 +62,7 @@ struct sim_guest {
 	struct device device;
 	struct stream *streams;
 	struct stream *channel;
+	struct stream *hand;
 	uint32_t host_port;
 	uint32_t port;
 	bool unprivileged;

@@ -243,6 +243,18 @@ int sim_guest_boot(struct sim_guest *g);
 /* Dials the last-breath hook's own connection and says the last breath. */
 void sim_guest_hook(struct sim_guest *g, uint64_t task_id, uint32_t end);
 
+/*
+ * A connection by hand, besides those of the agent, which keeps off it. One at a
+ * time. In the log its OPEN and CLOSED have @what SIM_BY_HAND.
+ */
+#define SIM_BY_HAND	0xff
+
+void sim_hand_dial(struct sim_guest *g);
+void sim_hand_send(struct sim_guest *g, const void *bytes, size_t len);
+bool sim_hand_is_open(const struct sim_guest *g);
+bool sim_hand_is_over(const struct sim_guest *g);
+void sim_hand_reset(struct sim_guest *g);
+
 /* Undo SIM_FREEZE. */
 void sim_guest_thaw(struct sim_guest *g);
 
