@@ -23,7 +23,7 @@
 	 VMGUEST_FEATURE_NO_DEADLINE | VMGUEST_FEATURE_UNTIL |		\
 	 VMGUEST_FEATURE_FORCE_AFTER | VMGUEST_FEATURE_LIFELINE |	\
 	 VMGUEST_FEATURE_READ | VMGUEST_FEATURE_BLOCKERS |		\
-	 VMGUEST_FEATURE_HEARTBEAT)
+	 VMGUEST_FEATURE_HEARTBEAT | VMGUEST_FEATURE_SET)
 
 #define REQUEST_FLAGS							\
 	(VMGUEST_REQ_FORCE | VMGUEST_REQ_JOIN | VMGUEST_REQ_QUEUE |	\
@@ -79,6 +79,11 @@ static int device_vm_get(struct vmguest_ioctl *ioctl)
 	if (err)
 		return err;
 	return vmguest_ioctl_respond(ioctl);
+}
+
+static int device_vm_set(struct vmguest_ioctl *ioctl)
+{
+	return vmguest_vm_set(&ioctl->arg.vm_set);
 }
 
 static u8 request_verb(unsigned int cmd)
@@ -258,7 +263,7 @@ static int request_submit(struct vmguest_ioctl *ioctl, struct vmguest_vm *vm,
 	if (err)
 		goto drop_fd;
 
-	absent = !READ_ONCE(vm->channel) && vmguest_cid_is_absent(vm->cid);
+	absent = !READ_ONCE(vm->channel) && vmguest_cid_is_absent(READ_ONCE(vm->cid));
 	err = vmguest_task_admit(task, cmd->flags, absent, &running);
 	if (err)
 		goto drop_fd;
@@ -341,6 +346,8 @@ static const struct vmguest_ioctl_op device_ops[] = {
 			 device_vm_unregister),
 	VMGUEST_IOCTL_OP(VMGUEST_VM_GET, vmguest_vm_get, agent_version,
 			 device_vm_get),
+	VMGUEST_IOCTL_OP(VMGUEST_VM_SET, vmguest_vm_set, vm_flags,
+			 device_vm_set),
 	VMGUEST_IOCTL_OP(VMGUEST_SHUTDOWN, vmguest_request, reason,
 			 device_request),
 	VMGUEST_IOCTL_OP(VMGUEST_RESTART, vmguest_request, reason,

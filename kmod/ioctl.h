@@ -28,6 +28,7 @@ struct vmguest_ioctl {
 		struct vmguest_vm_register vm_register;
 		struct vmguest_vm_unregister vm_unregister;
 		struct vmguest_vm_get vm_get;
+		struct vmguest_vm_set vm_set;
 		struct vmguest_request request;
 		struct vmguest_task_open task_open;
 		struct vmguest_task_get task_get;

@@ -61,7 +61,7 @@ static void lifeline_work(struct work_struct *work)
 	struct vmguest_vm *vm = smp_load_acquire(&lifeline->vm);
 
 	if (vm && lifeline_is_fired(lifeline))
-		vmguest_vm_lifeline_fired(vm);
+		vmguest_vm_lifeline_fired(vm, lifeline);
 }
 
 /* Atomic, under the lock of the file's queue. */

@@ -267,6 +267,14 @@ static void task_arm_timer(struct vmguest_task *task)
 		kref_put(&task->ref, task_release);
 }
 
+/* Whether there is a lifeline has changed, and with it what is waited for. */
+void vmguest_task_rearm(struct vmguest_vm *vm)
+{
+	lockdep_assert_held(&vm->lock);
+	if (vm->task)
+		task_arm_timer(vm->task);
+}
+
 static void task_disarm_timer(struct vmguest_task *task)
 {
 	if (cancel_delayed_work(&task->timer))
@@ -340,12 +348,20 @@ static void task_withdraw(struct vmguest_task *task)
 		vmguest_channel_offer_cancel(vm->channel, task->id);
 }
 
+/* A VM that is gone, and that cannot be called an orderly end. */
+static void task_lost_vm(struct vmguest_task *task)
+{
+	vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
+			      task->vm->migrating ? -EREMCHG : -ECONNABORTED);
+}
+
 /* Completes a shutdown as soon as what was seen decides about it. */
 static void task_evaluate_shutdown(struct vmguest_task *task)
 {
 	u32 proofs = task->proofs;
 	bool clean = proofs & VMGUEST_PROOF_LAST_BREATH;
 	bool excused = (proofs & VMGUEST_PROOF_COMMITTED) &&
+		       !task->vm->migrating &&
 		       !(task->vm->capabilities & VMGUEST_CAP_LAST_BREATH);
 	bool down = proofs & VMGUEST_PROOF_CHANNEL_DOWN;
 	bool gone = proofs & VMGUEST_PROOF_VM_GONE;
@@ -355,8 +371,7 @@ static void task_evaluate_shutdown(struct vmguest_task *task)
 	if (!gone)
 		return;
 	if (!clean && !excused) {
-		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
-				      -ECONNABORTED);
+		task_lost_vm(task);
 		return;
 	}
 	if (!clean)
@@ -364,15 +379,17 @@ static void task_evaluate_shutdown(struct vmguest_task *task)
 	vmguest_task_complete(task, VMGUEST_RESULT_SUCCESS, 0);
 }
 
-/* A RESTART outlives its VM until the deadline: the same name may come back. */
+/*
+ * A RESTART outlives its VM until the deadline: the same name may come back, but
+ * not after a migration.
+ */
 static void task_evaluate(struct vmguest_task *task)
 {
 	if (task->verb == VMGUEST_VERB_SHUTDOWN)
 		task_evaluate_shutdown(task);
-	else if (task->verb != VMGUEST_VERB_RESTART &&
-		 (task->proofs & VMGUEST_PROOF_VM_GONE))
-		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
-				      -ECONNABORTED);
+	else if ((task->proofs & VMGUEST_PROOF_VM_GONE) &&
+		 (task->verb != VMGUEST_VERB_RESTART || task->vm->migrating))
+		task_lost_vm(task);
 }
 
 static void task_expire(struct vmguest_task *task)
@@ -380,8 +397,7 @@ static void task_expire(struct vmguest_task *task)
 	task_withdraw(task);
 	if (task->verb == VMGUEST_VERB_RESTART &&
 	    (task->proofs & VMGUEST_PROOF_VM_GONE))
-		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
-				      -ECONNABORTED);
+		task_lost_vm(task);
 	else if (task->stage == VMGUEST_STAGE_BLOCKED && task->blockers.count)
 		vmguest_task_complete(task, VMGUEST_RESULT_SHUTDOWN_ABORT,
 				      -EBUSY);
@@ -421,7 +437,7 @@ static void vmguest_task_timer(struct work_struct *work)
 	spin_lock(&vm->lock);
 	absent = task_awaits_absence(task);
 	spin_unlock(&vm->lock);
-	absent = absent && vmguest_cid_is_absent(vm->cid);
+	absent = absent && vmguest_cid_is_absent(READ_ONCE(vm->cid));
 
 	spin_lock(&vm->lock);
 	if (vmguest_task_is_running(task) && absent &&
@@ -473,6 +489,8 @@ static int task_check_vm(const struct vmguest_task *task, bool absent)
 
 	if (vm->state == VMGUEST_VM_GONE)
 		return -EHOSTDOWN;
+	if (vm->paused)
+		return -EAGAIN;
 	if (vm->channel)
 		return task_agent_can(task) ? 0 : -EOPNOTSUPP;
 	/* A lifeline that holds proves a VM that has yet to take its CID. */
@@ -937,12 +955,17 @@ void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot)
 	task_queue_send(task);
 }
 
-/* A PING dies with the agent it was sent to; a request waits for it. */
+/*
+ * A PING dies with the agent it was sent to; a request waits for it. In a VM
+ * that is gone both are told so when the last channel has ended.
+ */
 void vmguest_task_agent_lost(struct vmguest_vm *vm)
 {
 	struct vmguest_task *task, *next;
 
 	lockdep_assert_held(&vm->lock);
+	if (vm->state == VMGUEST_VM_GONE)
+		return;
 	list_for_each_entry_safe(task, next, &vm->pings, node)
 		if (task->handed || !task->queue)
 			vmguest_task_complete(task,
@@ -980,8 +1003,7 @@ void vmguest_task_vm_gone(struct vmguest_vm *vm)
 	lockdep_assert_held(&vm->lock);
 	list_for_each_entry_safe(task, next, &vm->pings, node) {
 		task->proofs |= VMGUEST_PROOF_VM_GONE;
-		vmguest_task_complete(task, VMGUEST_RESULT_UNEXPECTED_ERROR,
-				      -ECONNABORTED);
+		task_lost_vm(task);
 	}
 	task = vm->task;
 	if (!task)

@@ -142,6 +142,7 @@ void vmguest_task_get_event(struct vmguest_task *task,
 			    struct vmguest_task_event *event);
 void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot);
 void vmguest_task_agent_lost(struct vmguest_vm *vm);
+void vmguest_task_rearm(struct vmguest_vm *vm);
 void vmguest_task_channel_down(struct vmguest_vm *vm, bool reset);
 void vmguest_task_vm_gone(struct vmguest_vm *vm);
 void vmguest_task_vm_returned(struct vmguest_vm *predecessor);

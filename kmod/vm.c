@@ -158,7 +158,8 @@ release_id:
 static void vm_unname(struct vmguest_vm *vm)
 {
 	lockdep_assert_held(&registry_lock);
-	xa_erase(&registry_cids, vm->cid);
+	/* Another VM may have been given the CID of a guest nobody registered. */
+	xa_cmpxchg(&registry_cids, vm->cid, vm, NULL, GFP_KERNEL);
 	if (vm->registered)
 		rhashtable_remove_fast(&registry_names, &vm->name_node,
 				       registry_names_params);
@@ -609,6 +610,219 @@ int vmguest_vm_unregister(const struct vmguest_vm_unregister *cmd)
 	return err;
 }
 
+/* What a change of the registration needs a registrar for. */
+#define VM_SET_REGISTRATION						\
+	(VMGUEST_SET_OWNER | VMGUEST_SET_MODE | VMGUEST_SET_CID |	\
+	 VMGUEST_SET_LIFELINE)
+
+#define VM_SET_MARKS							\
+	(VMGUEST_SET_PAUSED | VMGUEST_SET_MIGRATING)
+
+/**
+ * struct vm_change - A change of a registration under way
+ * @cmd: What is asked for.
+ * @uid: The new owner.
+ * @gid: The new group.
+ * @lifeline: First the new lifeline, then the one to destroy.
+ * @guest: VM that nobody registered and that has the new CID, or NULL; to be
+ *	finished.
+ */
+struct vm_change {
+	const struct vmguest_vm_set *cmd;
+	kuid_t uid;
+	kgid_t gid;
+	struct vmguest_lifeline *lifeline;
+	struct vmguest_vm *guest;
+};
+
+static int vm_check_marks(const struct vmguest_vm_set *cmd)
+{
+	u32 marks = 0;
+
+	if (cmd->what & VMGUEST_SET_PAUSED)
+		marks |= VMGUEST_VM_PAUSED;
+	if (cmd->what & VMGUEST_SET_MIGRATING)
+		marks |= VMGUEST_VM_MIGRATING;
+	return cmd->vm_flags & ~marks ? -EINVAL : 0;
+}
+
+static int vm_check_owner(struct vm_change *change)
+{
+	const struct vmguest_vm_set *cmd = change->cmd;
+
+	if (!(cmd->what & VMGUEST_SET_OWNER))
+		return cmd->uid || cmd->gid ? -EINVAL : 0;
+	change->uid = make_kuid(current_user_ns(), cmd->uid);
+	change->gid = make_kgid(current_user_ns(), cmd->gid);
+	return uid_valid(change->uid) && gid_valid(change->gid) ? 0 : -EINVAL;
+}
+
+static int vm_check_set(struct vm_change *change)
+{
+	const struct vmguest_vm_set *cmd = change->cmd;
+	u32 what = cmd->what;
+
+	if (cmd->flags || !what ||
+	    what & ~(u32)(VM_SET_REGISTRATION | VM_SET_MARKS))
+		return -EINVAL;
+	if (cmd->mode & (what & VMGUEST_SET_MODE ? ~0777U : ~0U))
+		return -EINVAL;
+	if (what & VMGUEST_SET_CID ? !vmguest_listener_allows(cmd->new_cid) :
+				     cmd->new_cid != 0)
+		return -EINVAL;
+	if (what & VMGUEST_SET_LIFELINE ? cmd->lifeline_fd < -1 :
+					  cmd->lifeline_fd != 0)
+		return -EINVAL;
+	return vm_check_marks(cmd) ?: vm_check_owner(change);
+}
+
+/* May the change be made now? */
+static int vm_may_set(const struct vmguest_vm *vm, u32 what)
+{
+	lockdep_assert_held(&vm->lock);
+	if (vm->dead)
+		return -ENOENT;
+	if (!vm->registered)
+		return -EINVAL;
+	if (vm->state == VMGUEST_VM_GONE)
+		return -EHOSTDOWN;
+	if ((what & VMGUEST_SET_CID) && !vm_is_idle(vm))
+		return -EBUSY;
+	return 0;
+}
+
+/* Everything that can fail was done before. */
+static void vm_apply(struct vmguest_vm *vm, struct vm_change *change)
+{
+	const struct vmguest_vm_set *cmd = change->cmd;
+
+	lockdep_assert_held(&vm->lock);
+	if (cmd->what & VMGUEST_SET_OWNER) {
+		vm->uid = change->uid;
+		vm->gid = change->gid;
+	}
+	if (cmd->what & VMGUEST_SET_MODE)
+		vm->mode = cmd->mode;
+	if (cmd->what & VMGUEST_SET_CID)
+		WRITE_ONCE(vm->cid, cmd->new_cid);
+	if (cmd->what & VMGUEST_SET_LIFELINE) {
+		swap(vm->lifeline, change->lifeline);
+		if (vm->lifeline && (vm->state == VMGUEST_VM_UNKNOWN ||
+				     vm->state == VMGUEST_VM_DOWN))
+			vm->state = VMGUEST_VM_RUNNING;
+		vmguest_task_rearm(vm);
+	}
+	if (cmd->what & VMGUEST_SET_PAUSED)
+		vm->paused = cmd->vm_flags & VMGUEST_VM_PAUSED;
+	if (cmd->what & VMGUEST_SET_MIGRATING)
+		vm->migrating = cmd->vm_flags & VMGUEST_VM_MIGRATING;
+}
+
+/* Return: 0 with the new CID reserved, or -EEXIST, -ENOMEM. */
+static int vm_reserve_cid(struct vmguest_vm *vm, struct vm_change *change)
+{
+	u32 cid = change->cmd->new_cid;
+	struct vmguest_vm *other;
+
+	lockdep_assert_held(&registry_lock);
+	other = xa_load(&registry_cids, cid);
+	if (other == vm)
+		return 0;
+	if (other && other->registered)
+		return -EEXIST;
+	change->guest = other;
+	return xa_reserve(&registry_cids, cid, GFP_KERNEL_ACCOUNT);
+}
+
+/* The VM has its new CID; a guest that had it by itself leaves the registry. */
+static void vm_move_cid(struct vmguest_vm *vm, u32 old_cid,
+			struct vm_change *change)
+{
+	lockdep_assert_held(&registry_lock);
+	if (old_cid == vm->cid)
+		return;
+	/* The slot is there, so this allocates nothing. */
+	xa_store(&registry_cids, vm->cid, vm, GFP_KERNEL);
+	xa_erase(&registry_cids, old_cid);
+	if (change->guest)
+		vm_unlink(change->guest);
+}
+
+static int vm_set_locked(struct vmguest_vm *vm, struct vm_change *change)
+{
+	const struct vmguest_vm_set *cmd = change->cmd;
+	bool set_cid = cmd->what & VMGUEST_SET_CID;
+	u32 old_cid = vm->cid;
+	int err;
+
+	lockdep_assert_held(&registry_lock);
+	err = set_cid ? vm_reserve_cid(vm, change) : 0;
+	if (err)
+		goto keep_guest;
+	if ((cmd->what & VMGUEST_SET_LIFELINE) && cmd->lifeline_fd >= 0) {
+		/* Its work waits for registry_lock, so it finds all in place. */
+		change->lifeline = vmguest_lifeline_create(cmd->lifeline_fd, vm);
+		if (IS_ERR(change->lifeline)) {
+			err = PTR_ERR(change->lifeline);
+			change->lifeline = NULL;
+			goto release_cid;
+		}
+	}
+	spin_lock(&vm->lock);
+	err = vm_may_set(vm, cmd->what);
+	if (!err)
+		vm_apply(vm, change);
+	spin_unlock(&vm->lock);
+	if (err)
+		goto release_cid;
+	if (set_cid)
+		vm_move_cid(vm, old_cid, change);
+	return 0;
+
+release_cid:
+	if (set_cid)
+		xa_release(&registry_cids, cmd->new_cid);
+keep_guest:
+	change->guest = NULL;
+	return err;
+}
+
+/**
+ * vmguest_vm_set - Change the registration of a VM
+ * @cmd: See struct vmguest_vm_set.
+ *
+ * Return: 0 or an errno that struct vmguest_vm_set documents.
+ */
+int vmguest_vm_set(const struct vmguest_vm_set *cmd)
+{
+	const struct vmguest_vm_ref ref = {
+		.id = cmd->vm_id, .cid = cmd->cid, .name = cmd->name,
+	};
+	struct vm_change change = { .cmd = cmd };
+	struct vmguest_vm *vm;
+	int err;
+
+	err = vmguest_vm_ref_check(&ref) ?: vm_check_set(&change);
+	if (err)
+		return err;
+	if ((cmd->what & VM_SET_REGISTRATION) && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	vm = vmguest_vm_find(&ref, VMGUEST_MAY_WRITE);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+
+	mutex_lock(&registry_lock);
+	err = vm_set_locked(vm, &change);
+	mutex_unlock(&registry_lock);
+	/* The old one, or the new one of a change that failed. */
+	if (change.lifeline)
+		vmguest_lifeline_destroy(change.lifeline);
+	if (change.guest)
+		vm_finish(change.guest);
+	vmguest_vm_put(vm);
+	return err;
+}
+
 /* The readable VM with the smallest id above @id, referenced, or NULL. */
 static struct vmguest_vm *vm_find_next(u64 id)
 {
@@ -652,6 +866,10 @@ static void vm_fill_info(struct vmguest_vm *vm, struct vmguest_vm_get *cmd)
 		cmd->vm_flags |= VMGUEST_VM_LIFELINE;
 	if (!vm->registered)
 		cmd->vm_flags |= VMGUEST_VM_UNREGISTERED;
+	if (vm->paused)
+		cmd->vm_flags |= VMGUEST_VM_PAUSED;
+	if (vm->migrating)
+		cmd->vm_flags |= VMGUEST_VM_MIGRATING;
 	if (vm->channel) {
 		cmd->heartbeat_ms = vm->heartbeat.interval_ms;
 		cmd->heartbeat_percent =
@@ -768,11 +986,12 @@ static void vm_set_gone(struct vmguest_vm *vm)
 }
 
 /* Called by the lifeline's work. */
-void vmguest_vm_lifeline_fired(struct vmguest_vm *vm)
+void vmguest_vm_lifeline_fired(struct vmguest_vm *vm,
+			       const struct vmguest_lifeline *lifeline)
 {
 	mutex_lock(&registry_lock);
-	/* A registration that failed takes its lifeline back. */
-	if (!vm->dead && vm->lifeline && list_empty(&vm->gone_node))
+	/* A call that failed takes its lifeline back; another replaces it. */
+	if (!vm->dead && vm->lifeline == lifeline && list_empty(&vm->gone_node))
 		vm_set_gone(vm);
 	mutex_unlock(&registry_lock);
 	queue_work(vmguest_wq, &registry_trim_work);
@@ -908,8 +1127,8 @@ static void vm_attach_hook(struct vmguest_vm *vm,
  *
  * Called by the channel's work.
  *
- * Return: 0, also when the connection is refused with a REJECT; -ECONNREFUSED
- * or -ENOMEM to close it.
+ * Return: 0, also when the VM refuses the connection; -ECONNREFUSED when nobody
+ * registered the guest and such are not heard; -EHOSTDOWN, -ENOMEM to close it.
  */
 int vmguest_vm_attach(struct vmguest_channel *channel,
 		      const struct vmguest_frame *hello)
@@ -919,12 +1138,13 @@ int vmguest_vm_attach(struct vmguest_channel *channel,
 
 	vm = vm_for_guest(channel->cid);
 	if (!vm)
-		return -ECONNREFUSED;
+		return READ_ONCE(accept_unregistered) ? -ENOMEM : -ECONNREFUSED;
 	spin_lock(&vm->lock);
-	if (vm->dead || vm->state == VMGUEST_VM_GONE) {
+	if (vm->dead || vm->state == VMGUEST_VM_GONE ||
+	    vm->cid != channel->cid) {
 		spin_unlock(&vm->lock);
 		vmguest_vm_put(vm);
-		return -ECONNREFUSED;
+		return -EHOSTDOWN;
 	}
 	vm->frames_in++;
 	/* Pairs with vmguest_vm_candidate_timeout(). */
@@ -968,7 +1188,7 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 {
 	struct vmguest_vm *vm = channel->vm;
 	bool reset = reason == -ECONNRESET;
-	bool absent = reset && vmguest_cid_is_absent(vm->cid);
+	bool absent = reset && vmguest_cid_is_absent(channel->cid);
 	bool active, counts;
 
 	spin_lock(&vm->lock);

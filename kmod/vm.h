@@ -49,12 +49,13 @@ struct vmguest_guest_info {
  * @ref: Reference count.
  * @rcu: Defers the free.
  * @id: Never reused within one load of the module.
- * @cid: AF_VSOCK context id; constant.
+ * @cid: AF_VSOCK context id; changed under the registry's lock and @lock while
+ *	there is no channel.
  * @name_node: Entry in the table of names; protected by the registry lock.
  * @gone_node: Entry in the list of gone VMs; protected by the registry lock.
  * @lifeline: What tells that the VM is gone, or NULL; set before the VM can be
- *	found or, on adoption, under the registry lock; freed with the VM's
- *	removal.
+ *	found, changed under the registry's lock and @lock; freed when it is
+ *	replaced, or with the VM's removal.
  * @predecessor: A gone VM of the same name whose RESTART waits for this one, or
  *	NULL; owns a reference; protected by @lock.
  * @reap: Removes an unregistered VM that has nothing left to do.
@@ -68,6 +69,8 @@ struct vmguest_guest_info {
  * @state: enum vmguest_vm_state.
  * @registered: Somebody registered it.
  * @dead: It left the registry.
+ * @paused: Marked so: nothing is asked of it.
+ * @migrating: Marked so: when it is gone it has migrated away.
  * @capabilities: Of the agent heard last.
  * @channels: All connections of the guest, each entry without a reference: a
  *	channel takes itself off before it drops its reference to the VM.
@@ -109,6 +112,8 @@ struct vmguest_vm {
 	enum vmguest_vm_state state;
 	bool registered;
 	bool dead;
+	bool paused;
+	bool migrating;
 	u64 capabilities;
 	struct list_head channels;
 	struct vmguest_channel *channel;
@@ -147,6 +152,7 @@ void vmguest_vm_uninit(void);
 int vmguest_vm_ref_check(const struct vmguest_vm_ref *ref);
 int vmguest_vm_register(struct vmguest_vm_register *cmd);
 int vmguest_vm_unregister(const struct vmguest_vm_unregister *cmd);
+int vmguest_vm_set(const struct vmguest_vm_set *cmd);
 int vmguest_vm_get_info(struct vmguest_vm_get *cmd);
 
 struct vmguest_vm *vmguest_vm_find(const struct vmguest_vm_ref *ref,
@@ -156,7 +162,8 @@ void vmguest_vm_put(struct vmguest_vm *vm);
 
 void vmguest_vm_check_reap(struct vmguest_vm *vm);
 void vmguest_vm_left_host(struct vmguest_vm *vm);
-void vmguest_vm_lifeline_fired(struct vmguest_vm *vm);
+void vmguest_vm_lifeline_fired(struct vmguest_vm *vm,
+			       const struct vmguest_lifeline *lifeline);
 
 int vmguest_vm_attach(struct vmguest_channel *channel,
 		      const struct vmguest_frame *hello);

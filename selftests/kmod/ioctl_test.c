@@ -28,6 +28,7 @@ _Static_assert(sizeof(struct vmguest_get_api) == 40, "get_api");
 _Static_assert(sizeof(struct vmguest_vm_register) == 168, "vm_register");
 _Static_assert(sizeof(struct vmguest_vm_unregister) == 152, "vm_unregister");
 _Static_assert(sizeof(struct vmguest_vm_get) == 592, "vm_get");
+_Static_assert(sizeof(struct vmguest_vm_set) == 176, "vm_set");
 _Static_assert(sizeof(struct vmguest_request) == 320, "request");
 _Static_assert(sizeof(struct vmguest_task_open) == 24, "task_open");
 _Static_assert(sizeof(struct vmguest_task_get) == 608, "task_get");
@@ -161,7 +162,7 @@ TEST_F(device, unknown_call)
 {
 	uint32_t size = 8;
 
-	EXPECT_EQ(-ENOTTY, vmg_call(self->fd, _IO(VMGUEST_IOC_MAGIC, 0x09),
+	EXPECT_EQ(-ENOTTY, vmg_call(self->fd, _IO(VMGUEST_IOC_MAGIC, 0x7f),
 				    &size));
 	EXPECT_EQ(-ENOTTY, vmg_call(self->fd, VMGUEST_TASK_GET, &size));
 	EXPECT_EQ(-ENOTTY, vmg_call(self->fd, TCGETS, &size));
@@ -200,7 +201,7 @@ TEST_F(device, get_api_values)
 		  VMGUEST_FEATURE_NO_DEADLINE | VMGUEST_FEATURE_UNTIL |
 		  VMGUEST_FEATURE_FORCE_AFTER | VMGUEST_FEATURE_LIFELINE |
 		  VMGUEST_FEATURE_READ | VMGUEST_FEATURE_BLOCKERS |
-		  VMGUEST_FEATURE_HEARTBEAT,
+		  VMGUEST_FEATURE_HEARTBEAT | VMGUEST_FEATURE_SET,
 		  api.features);
 }
 

@@ -30,6 +30,7 @@
  *               do not exist, too, so that a name cannot be guessed
  *   ENOENT      no such VM or task (VM_E_VM_UNKNOWN)
  *   EHOSTDOWN   the VM does not run (VM_E_VM_NOT_RUNNING)
+ *   EAGAIN      the VM is marked as paused (VM_E_VM_PAUSED)
  *   ENOTCONN    the VM may run, but its agent is not connected
  *               (VM_E_ADDITIONS_NOT_AVAIL)
  *   EINPROGRESS the same verb already runs; its task id is returned
@@ -37,8 +38,8 @@
  *   ESHUTDOWN   the module is going away (VM_E_APP_SHUTTING_DOWN); an open
  *               /dev/vmguest keeps the module, so no call returns it today
  *
- * EHOSTDOWN, ENOTCONN, EOPNOTSUPP, EINPROGRESS and EBUSY are told at once; no
- * call waits for a guest.
+ * EHOSTDOWN, EAGAIN, ENOTCONN, EOPNOTSUPP, EINPROGRESS and EBUSY are told at
+ * once; no call waits for a guest.
  */
 #ifndef _UAPI_LINUX_VMGUEST_H
 #define _UAPI_LINUX_VMGUEST_H
@@ -89,6 +90,7 @@ enum vmguest_access {
  * @VMGUEST_FEATURE_BLOCKERS: VMGUEST_TASK_BLOCKER.
  * @VMGUEST_FEATURE_HEARTBEAT: &vmguest_vm_get.heartbeat_ms is not 0 for guests
  *	that are asked for heartbeats.
+ * @VMGUEST_FEATURE_SET: VMGUEST_VM_SET.
  *
  * What is not advertised is refused with EOPNOTSUPP.
  */
@@ -106,6 +108,7 @@ enum vmguest_features {
 	VMGUEST_FEATURE_READ		= 1 << 10,
 	VMGUEST_FEATURE_BLOCKERS	= 1 << 11,
 	VMGUEST_FEATURE_HEARTBEAT	= 1 << 12,
+	VMGUEST_FEATURE_SET		= 1 << 13,
 };
 
 /**
@@ -253,12 +256,18 @@ enum vmguest_vm_state {
  * @VMGUEST_VM_UNREGISTERED: Nobody registered it: the guest dialled in by
  *	itself and vanishes when it leaves.
  * @VMGUEST_VM_HEARTBEATING: A heartbeat came within the last three intervals.
+ * @VMGUEST_VM_PAUSED: Set by VMGUEST_VM_SET: it cannot act, so that requests and
+ *	PINGs are refused with EAGAIN.
+ * @VMGUEST_VM_MIGRATING: Set by VMGUEST_VM_SET: when it is gone, it has migrated
+ *	away; tasks end with EREMCHG instead of ECONNABORTED.
  */
 enum vmguest_vm_flags {
 	VMGUEST_VM_AGENT		= 1 << 0,
 	VMGUEST_VM_LIFELINE		= 1 << 1,
 	VMGUEST_VM_UNREGISTERED		= 1 << 2,
 	VMGUEST_VM_HEARTBEATING		= 1 << 3,
+	VMGUEST_VM_PAUSED		= 1 << 4,
+	VMGUEST_VM_MIGRATING		= 1 << 5,
 };
 
 /**
@@ -484,6 +493,72 @@ struct vmguest_task_open {
 };
 
 #define VMGUEST_TASK_OPEN	_IO(VMGUEST_IOC_MAGIC, 0x08)
+
+/**
+ * enum vmguest_vm_set_what - What VMGUEST_VM_SET changes
+ * @VMGUEST_SET_OWNER: &vmguest_vm_set.uid and &vmguest_vm_set.gid.
+ * @VMGUEST_SET_MODE: &vmguest_vm_set.mode.
+ * @VMGUEST_SET_CID: &vmguest_vm_set.new_cid.
+ * @VMGUEST_SET_LIFELINE: &vmguest_vm_set.lifeline_fd.
+ * @VMGUEST_SET_PAUSED: %VMGUEST_VM_PAUSED as in &vmguest_vm_set.vm_flags.
+ * @VMGUEST_SET_MIGRATING: %VMGUEST_VM_MIGRATING likewise.
+ */
+enum vmguest_vm_set_what {
+	VMGUEST_SET_OWNER	= 1 << 0,
+	VMGUEST_SET_MODE	= 1 << 1,
+	VMGUEST_SET_CID		= 1 << 2,
+	VMGUEST_SET_LIFELINE	= 1 << 3,
+	VMGUEST_SET_PAUSED	= 1 << 4,
+	VMGUEST_SET_MIGRATING	= 1 << 5,
+};
+
+/**
+ * struct vmguest_vm_set - Argument of VMGUEST_VM_SET
+ * @size: sizeof(struct vmguest_vm_set).
+ * @flags: In, must be 0.
+ * @vm_id: In, id of the VM, or 0 when another member names it.
+ * @cid: In, CID of the VM, or 0.
+ * @what: In, enum vmguest_vm_set_what; not 0.
+ * @name: In, name of the VM, or empty.
+ * @uid: In, the new owner, in the caller's user namespace.
+ * @gid: In, the new owning group.
+ * @mode: In, enum vmguest_access for owner, group and other, 0 to 0777.
+ * @new_cid: In, the new CID, as in &vmguest_vm_register.cid. A guest that has
+ *	dialled in with it already and that nobody registered has to do so again.
+ * @lifeline_fd: In, the new lifeline, as in &vmguest_vm_register.lifeline_fd, or
+ *	-1 for none.
+ * @vm_flags: In, those of %VMGUEST_VM_PAUSED and %VMGUEST_VM_MIGRATING that are
+ *	to be on.
+ *
+ * Exactly one of @vm_id, @cid and @name is given; see struct
+ * vmguest_vm_unregister for what a name stands for. The members that @what does
+ * not name must be 0. All is changed, or nothing.
+ *
+ * A running task goes on and ends by the new rules.
+ *
+ * Errnos: ENOENT; EACCES without the write bit; EPERM for anything but
+ * %VMGUEST_SET_PAUSED and %VMGUEST_SET_MIGRATING without CAP_SYS_ADMIN; EINVAL,
+ * also for a VM that nobody registered; EHOSTDOWN for a VM that is gone; EEXIST
+ * when the CID belongs to a registered VM that is not gone; EBUSY for a new CID
+ * while a task runs or a connection with the old one stands; of the lifeline as
+ * in struct vmguest_vm_register; ENOMEM.
+ */
+struct vmguest_vm_set {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 vm_id;
+	__u32 cid;
+	__u32 what;
+	char name[VMGUEST_NAME_SIZE];
+	__u32 uid;
+	__u32 gid;
+	__u32 mode;
+	__u32 new_cid;
+	__s32 lifeline_fd;
+	__u32 vm_flags;
+};
+
+#define VMGUEST_VM_SET		_IO(VMGUEST_IOC_MAGIC, 0x09)
 
 /* 0x09 to 0x0f: later calls on /dev/vmguest. */
 
