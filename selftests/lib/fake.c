@@ -117,6 +117,8 @@ static int get_vm(struct vmguest_vm_get *vm)
 	vm->vm_id = 3;
 	vm->cid = 5;
 	vm->task_id = strcmp(vm->name, "blocked") ? 0 : 7;
+	vm->uid = 7;
+	vm->gid = 8;
 	vm->mode = 0750;
 	vm->state = VMGUEST_VM_RUNNING;
 	vm->vm_flags = VMGUEST_VM_AGENT | VMGUEST_VM_HEARTBEATING;
@@ -139,6 +141,19 @@ static int register_vm(struct vmguest_vm_register *vm)
 	return 0;
 }
 
+/* Tells what was asked for. */
+static int set_vm(const struct vmguest_vm_set *vm)
+{
+	unsigned int error;
+
+	if (sscanf(vm->name, "errno.%u", &error) == 1)
+		return fail(error);
+	fprintf(stderr, "set what %#x owner %u:%u mode %o cid %u lifeline %d flags %#x\n",
+		vm->what, vm->uid, vm->gid, vm->mode, vm->new_cid,
+		vm->lifeline_fd < 0 ? -1 : vm->lifeline_fd > 0, vm->vm_flags);
+	return 0;
+}
+
 static int on_device(unsigned long call, void *argument)
 {
 	struct vmguest_get_api *api = argument;
@@ -154,6 +169,8 @@ static int on_device(unsigned long call, void *argument)
 		return register_vm(argument);
 	case VMGUEST_VM_UNREGISTER:
 		return 0;
+	case VMGUEST_VM_SET:
+		return set_vm(argument);
 	case VMGUEST_VM_GET:
 		return get_vm(argument);
 	case VMGUEST_SHUTDOWN:

@@ -79,6 +79,7 @@ static const struct vmguest_error table[] = {
 	UNEXPECTED(EBUSY, CALL, "a request that does not give way is running"),
 	UNEXPECTED(ECONNABORTED, TASK,
 		   "the guest came to another end than the one asked for"),
+	UNEXPECTED(EREMCHG, TASK, "the VM has migrated away"),
 	UNEXPECTED(EEXIST, CALL, "the name or the CID is taken"),
 	UNEXPECTED(ENOTTY, CALL, "the module does not know this call"),
 	UNEXPECTED(E2BIG, CALL, "the module is older than this program"),

@@ -131,6 +131,18 @@ int vmguest_unregister(int fd, const struct vmguest_vm_ref *vm,
 		       uint32_t flags);
 
 /**
+ * vmguest_set() - Change the registration of a VM
+ * @fd: A client.
+ * @vm: The VM.
+ * @change: What to change: its what and the members that this names, the others
+ *	zero. Its size and what names the VM are not looked at.
+ *
+ * Return: 0 or a negative errno, as struct vmguest_vm_set has them.
+ */
+int vmguest_set(int fd, const struct vmguest_vm_ref *vm,
+		const struct vmguest_vm_set *change);
+
+/**
  * vmguest_find() - Look at a VM
  * @fd: A client.
  * @vm: The VM.

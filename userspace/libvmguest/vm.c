@@ -48,6 +48,19 @@ int vmguest_unregister(int fd, const struct vmguest_vm_ref *vm, uint32_t flags)
 	return ret ? ret : vmguest_ioctl(fd, VMGUEST_VM_UNREGISTER, &call);
 }
 
+int vmguest_set(int fd, const struct vmguest_vm_ref *vm,
+		const struct vmguest_vm_set *change)
+{
+	struct vmguest_vm_set call = *change;
+	int ret;
+
+	call.size = sizeof(call);
+	call.vm_id = vm->id;
+	call.cid = vm->cid;
+	ret = vmguest_put_name(call.name, vm);
+	return ret ? ret : vmguest_ioctl(fd, VMGUEST_VM_SET, &call);
+}
+
 static int get(int fd, uint32_t flags, const struct vmguest_vm_ref *vm,
 	       struct vmguest_vm_get *info)
 {

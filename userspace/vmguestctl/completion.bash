@@ -23,7 +23,7 @@ _vmguestctl() {
 	local command=${COMP_WORDS[1]} words=
 
 	if [[ $COMP_CWORD -eq 1 ]]; then
-		words='register unregister list status ping shutdown restart
+		words='register unregister set list status ping shutdown restart
 			logoff wait cancel task blockers run --help --version'
 	elif [[ $last == --until ]]; then
 		words='accepted down gone'
@@ -35,7 +35,7 @@ _vmguestctl() {
 		words=$(_vmguestctl_options "$command")
 	else
 		case $command in
-		unregister | status | ping | shutdown | restart | logoff | blockers)
+		unregister | set | status | ping | shutdown | restart | logoff | blockers)
 			words=$(vmguestctl list 2>/dev/null |
 				awk 'NR > 1 { print $2 }') ;;
 		wait | cancel | task)

@@ -38,6 +38,7 @@ static int exit_of_failure(int error)
 {
 	switch (-error) {
 	case ECONNABORTED:
+	case EREMCHG:
 		return EXIT_NOT_CLEAN;
 	case ESRCH:
 		/* Nobody is logged on: there is nothing left to be done. */

@@ -319,6 +319,8 @@ struct json_object *json_of_vm(const struct vmguest_vm_get *vm)
 	add_text(object, "mode", mode);
 	add_text(object, "state", vmguest_state_name(vm->state));
 	add_bool(object, "agent", vm->vm_flags & VMGUEST_VM_AGENT);
+	add_bool(object, "paused", vm->vm_flags & VMGUEST_VM_PAUSED);
+	add_bool(object, "migrating", vm->vm_flags & VMGUEST_VM_MIGRATING);
 	add_bool(object, "lifeline", vm->vm_flags & VMGUEST_VM_LIFELINE);
 	add_bool(object, "registered",
 		 !(vm->vm_flags & VMGUEST_VM_UNREGISTERED));

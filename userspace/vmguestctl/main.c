@@ -10,6 +10,8 @@ static const struct command commands[] = {
 	  1, 1, register_command },
 	{ "unregister", COMMAND_UNREGISTER, "VM [--abort]",
 	  1, 1, unregister_command },
+	{ "set", COMMAND_SET, "VM [--uid U] [--gid G] [--mode M] [--cid N] [--pidfd-of PID | --no-lifeline] [--paused yes|no] [--migrating yes|no]",
+	  1, 1, set_command },
 	{ "list", COMMAND_LIST, "[--json]", 0, 0, list_command },
 	{ "status", COMMAND_STATUS, "VM", 1, 1, status_command },
 	{ "ping", COMMAND_PING, "VM...", 1, -1, ping_command },

@@ -11,7 +11,7 @@
 #define REQUESTS (STOPS | COMMAND_LOGOFF)
 #define ASKS	(REQUESTS | COMMAND_PING)
 #define WAITS	(ASKS | COMMAND_WAIT)
-#define OWNED	(COMMAND_REGISTER | COMMAND_RUN)
+#define OWNED	(COMMAND_REGISTER | COMMAND_RUN | COMMAND_SET)
 #define ALL	(~0U)
 
 /* Values behind the letters that stand for themselves. */
@@ -23,6 +23,9 @@ enum {
 	OPTION_GID,
 	OPTION_MODE,
 	OPTION_PIDFD_OF,
+	OPTION_NO_LIFELINE,
+	OPTION_PAUSED,
+	OPTION_MIGRATING,
 	OPTION_ABORT,
 	OPTION_DEADLINE,
 	OPTION_FORCE,
@@ -49,7 +52,10 @@ static const struct {
 	{ "uid", 1, OPTION_UID, OWNED },
 	{ "gid", 1, OPTION_GID, OWNED },
 	{ "mode", 1, OPTION_MODE, OWNED },
-	{ "pidfd-of", 1, OPTION_PIDFD_OF, COMMAND_REGISTER },
+	{ "pidfd-of", 1, OPTION_PIDFD_OF, COMMAND_REGISTER | COMMAND_SET },
+	{ "no-lifeline", 0, OPTION_NO_LIFELINE, COMMAND_SET },
+	{ "paused", 1, OPTION_PAUSED, COMMAND_SET },
+	{ "migrating", 1, OPTION_MIGRATING, COMMAND_SET },
 	{ "abort", 0, OPTION_ABORT, COMMAND_UNREGISTER },
 	{ "deadline", 1, OPTION_DEADLINE, ASKS },
 	{ "force", 0, OPTION_FORCE, REQUESTS },
@@ -157,27 +163,52 @@ static int set_pid(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_mark(struct options *options, const char *name, uint32_t what,
+		    uint32_t mark, const char *value)
+{
+	bool on = !strcmp(value, "yes");
+
+	if (!on && strcmp(value, "no"))
+		return bad_value(name, value, "yes or no");
+	options->set |= what;
+	options->marks = on ? options->marks | mark : options->marks & ~mark;
+	return 0;
+}
+
 /* 0, or -EXIT_USAGE. */
 static int set_value(struct options *options, int option, const char *value)
 {
 	switch (option) {
 	case OPTION_CID:
+		options->set |= VMGUEST_SET_CID;
 		return set_cid(options, value);
 	case OPTION_NAME:
 		options->name = value;
 		return 0;
 	case OPTION_UID:
+		options->set |= VMGUEST_SET_OWNER;
+		options->has_uid = true;
 		return parse_user(value, &options->uid) ?
 			bad_value("uid", value, "a user") : 0;
 	case OPTION_GID:
+		options->set |= VMGUEST_SET_OWNER;
+		options->has_gid = true;
 		return parse_group(value, &options->gid) ?
 			bad_value("gid", value, "a group") : 0;
 	case OPTION_MODE:
+		options->set |= VMGUEST_SET_MODE;
 		return parse_mode(value, &options->mode) ?
 			bad_value("mode", value, "an octal mode up to 777") :
 			0;
 	case OPTION_PIDFD_OF:
+		options->set |= VMGUEST_SET_LIFELINE;
 		return set_pid(options, value);
+	case OPTION_PAUSED:
+		return set_mark(options, "paused", VMGUEST_SET_PAUSED,
+				VMGUEST_VM_PAUSED, value);
+	case OPTION_MIGRATING:
+		return set_mark(options, "migrating", VMGUEST_SET_MIGRATING,
+				VMGUEST_VM_MIGRATING, value);
 	case OPTION_DEADLINE:
 		return set_deadline(options, value);
 	case OPTION_FORCE_AFTER:
@@ -206,6 +237,10 @@ static void set_flag(struct options *options, int option)
 		break;
 	case OPTION_ABORT:
 		options->abort = true;
+		break;
+	case OPTION_NO_LIFELINE:
+		options->set |= VMGUEST_SET_LIFELINE;
+		options->pidfd_of = 0;
 		break;
 	case OPTION_FORCE:
 		options->request.flags |= VMGUEST_REQ_FORCE;
@@ -294,6 +329,11 @@ static int check_together(const struct command *command,
 			    command->name, vmguest_until_name(request->until));
 	else if (command->bit == COMMAND_REGISTER && !options->cid)
 		usage_error("register: --cid N is missing");
+	else if (command->bit == COMMAND_SET && !options->set)
+		usage_error("set: nothing to set");
+	else if (command->bit == COMMAND_SET && !options->cid &&
+		 (options->set & VMGUEST_SET_CID))
+		usage_error("set: --cid auto is for run only");
 	else if (command->bit == COMMAND_RUN && !options->name)
 		usage_error("run: --name NAME is missing");
 	else

@@ -369,7 +369,9 @@ static void print_vm(const struct options *options,
 	printf("%-22s %s\n", "name", vm->name);
 	print_id("id", vm->vm_id);
 	printf("%-22s %u\n", "cid", vm->cid);
-	printf("%-22s %s%s%s\n", "state", vmguest_state_name(vm->state),
+	printf("%-22s %s%s%s%s%s\n", "state", vmguest_state_name(vm->state),
+	       vm->vm_flags & VMGUEST_VM_PAUSED ? ", paused" : "",
+	       vm->vm_flags & VMGUEST_VM_MIGRATING ? ", migrating" : "",
 	       vm->vm_flags & VMGUEST_VM_LIFELINE ? ", lifeline" : "",
 	       vm->vm_flags & VMGUEST_VM_UNREGISTERED ?
 	       ", registered by nobody" : "");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The registry of VMs. */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -88,6 +89,26 @@ static int pidfd_of(pid_t pid)
 	return fd < 0 ? -errno : fd;
 }
 
+int open_lifeline(const struct options *options, const char *subject)
+{
+	int fd;
+
+	if (!options->pidfd_of)
+		return -1;
+	fd = pidfd_of(options->pidfd_of);
+	if (fd >= 0)
+		return fd;
+	report_call_error(options, &(struct call_error) {
+		.subject = subject,
+		.layer = VMGUEST_LAYER_CALL,
+		.what = "cannot watch the process",
+		.words = strerror(-fd),
+		.error = fd,
+		.exit = EXIT_REFUSED,
+	});
+	return INT_MIN;
+}
+
 static int do_register(const struct options *options, int client,
 		       const char *name)
 {
@@ -99,20 +120,9 @@ static int do_register(const struct options *options, int client,
 	vm.uid = options->uid;
 	vm.gid = options->gid;
 	vm.mode = options->mode;
-	if (options->pidfd_of) {
-		vm.lifeline_fd = pidfd_of(options->pidfd_of);
-		if (vm.lifeline_fd < 0) {
-			report_call_error(options, &(struct call_error) {
-				.subject = name,
-				.layer = VMGUEST_LAYER_CALL,
-				.what = "cannot watch the process",
-				.words = strerror(-vm.lifeline_fd),
-				.error = vm.lifeline_fd,
-				.exit = EXIT_REFUSED,
-			});
-			return EXIT_REFUSED;
-		}
-	}
+	vm.lifeline_fd = open_lifeline(options, name);
+	if (vm.lifeline_fd < -1)
+		return EXIT_REFUSED;
 	ret = vmguest_register(client, &vm, &id);
 	if (vm.lifeline_fd >= 0)
 		close(vm.lifeline_fd);

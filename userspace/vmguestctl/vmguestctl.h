@@ -46,6 +46,7 @@ enum command_bit {
 	COMMAND_TASK		= 1 << 10,
 	COMMAND_RUN		= 1 << 11,
 	COMMAND_BLOCKERS	= 1 << 12,
+	COMMAND_SET		= 1 << 13,
 };
 
 struct options {
@@ -53,13 +54,19 @@ struct options {
 	bool verbose;
 	bool help;
 
-	/* register, run */
+	/* register, run, set */
 	const char *name;
 	uint32_t cid;		/* 0: any that is free */
 	uid_t uid;
 	gid_t gid;
+	bool has_uid;
+	bool has_gid;
 	uint32_t mode;
 	pid_t pidfd_of;		/* 0: no lifeline */
+
+	/* set */
+	uint32_t set;		/* enum vmguest_vm_set_what, of all of these */
+	uint32_t marks;
 
 	/* unregister */
 	bool abort;
@@ -117,6 +124,12 @@ int unregister_command(const struct options *options, char **words,
 		       int count);
 int list_command(const struct options *options, char **words, int count);
 int status_command(const struct options *options, char **words, int count);
+
+/* An fd, -1 for none, or another negative value after saying why. */
+int open_lifeline(const struct options *options, const char *subject);
+
+/* set.c: changes of a registration */
+int set_command(const struct options *options, char **words, int count);
 
 /* request.c: the verbs */
 int ping_command(const struct options *options, char **words, int count);
