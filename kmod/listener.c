@@ -23,6 +23,9 @@
 /* Connections of one guest that have not said HELLO. */
 #define LISTENER_STRANGERS_MAX		4
 
+/* Until a connection that could not be accepted is tried again. */
+#define LISTENER_RETRY_MS		100
+
 static unsigned int port = VMGUEST_WIRE_PORT;
 module_param(port, uint, 0444);
 MODULE_PARM_DESC(port, "AF_VSOCK port that guests dial (default 7761255)");
@@ -34,7 +37,7 @@ MODULE_PARM_DESC(allow_loopback, "Accept CID 1, for tests on one machine (defaul
 static struct socket *listener_sock;
 static void (*listener_data_ready)(struct sock *sk);
 static void listener_accept(struct work_struct *work);
-static DECLARE_WORK(listener_work, listener_accept);
+static DECLARE_DELAYED_WORK(listener_work, listener_accept);
 
 /* Number of connections without HELLO, by CID; protected by its own lock. */
 static DEFINE_XARRAY(listener_strangers);
@@ -105,14 +108,22 @@ release:
 static void listener_accept(struct work_struct *work)
 {
 	struct socket *sock;
+	int err;
 
-	while (!kernel_accept(listener_sock, &sock, O_NONBLOCK))
-		listener_welcome(sock);
+	do {
+		err = kernel_accept(listener_sock, &sock, O_NONBLOCK);
+		if (!err)
+			listener_welcome(sock);
+	} while (!err);
+	/* No memory: the connection waits, and no event will tell. */
+	if (err != -EAGAIN)
+		queue_delayed_work(vmguest_wq, &listener_work,
+				   msecs_to_jiffies(LISTENER_RETRY_MS));
 }
 
 static void listener_on_data_ready(struct sock *sk)
 {
-	queue_work(vmguest_wq, &listener_work);
+	queue_delayed_work(vmguest_wq, &listener_work, 0);
 }
 
 static void listener_hook(struct sock *sk)
@@ -165,7 +176,7 @@ release:
 void vmguest_listener_uninit(void)
 {
 	listener_unhook(listener_sock->sk);
-	cancel_work_sync(&listener_work);
+	cancel_delayed_work_sync(&listener_work);
 	kernel_sock_shutdown(listener_sock, SHUT_RDWR);
 	sock_release(listener_sock);
 }
