@@ -1004,11 +1004,13 @@ static struct vmguest_vm *vm_for_guest(u32 cid)
 	int err;
 
 	vm = vm_find_cid(cid);
-	if (vm || !READ_ONCE(accept_unregistered))
+	if (vm)
 		return vm;
+	if (!READ_ONCE(accept_unregistered))
+		return ERR_PTR(-ECONNREFUSED);
 	vm = vm_create(cid);
 	if (!vm)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	mutex_lock(&registry_lock);
 	err = xa_load(&registry_cids, cid) ? -EEXIST : vm_link(vm);
 	if (!err)
@@ -1017,7 +1019,9 @@ static struct vmguest_vm *vm_for_guest(u32 cid)
 	if (!err)
 		return vm;
 	vmguest_vm_put(vm);
-	return err == -EEXIST ? vm_find_cid(cid) : NULL;
+	if (err != -EEXIST)
+		return ERR_PTR(err);
+	return vm_find_cid(cid) ?: ERR_PTR(-EHOSTDOWN);
 }
 
 static void vm_learn(struct vmguest_vm *vm, const struct vmguest_frame *hello)
@@ -1137,8 +1141,8 @@ int vmguest_vm_attach(struct vmguest_channel *channel,
 	struct vmguest_vm *vm;
 
 	vm = vm_for_guest(channel->cid);
-	if (!vm)
-		return READ_ONCE(accept_unregistered) ? -ENOMEM : -ECONNREFUSED;
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
 	spin_lock(&vm->lock);
 	if (vm->dead || vm->state == VMGUEST_VM_GONE ||
 	    vm->cid != channel->cid) {
