@@ -587,9 +587,10 @@ void vmguest_channel_reject(struct vmguest_channel *channel, u32 code)
  * The transport refuses a connection to a CID that it does not know before it
  * waits for anything. May sleep for memory, never for a guest.
  *
- * Return: true when the transport says ENODEV.
+ * Return: 1 when the transport says ENODEV, 0 when it does not, -ENOMEM when it
+ * could not be asked.
  */
-bool vmguest_cid_is_absent(u32 cid)
+int vmguest_cid_is_absent(u32 cid)
 {
 	struct sockaddr_vm addr = {
 		.svm_family = AF_VSOCK,
@@ -600,10 +601,10 @@ bool vmguest_cid_is_absent(u32 cid)
 	int err;
 
 	if (sock_create_kern(&init_net, AF_VSOCK, SOCK_STREAM, 0, &sock))
-		return false;
+		return -ENOMEM;
 	err = kernel_connect(sock, (void *)&addr, sizeof(addr), O_NONBLOCK);
 	sock_release(sock);
-	return err == -ENODEV;
+	return err == -ENOMEM ? err : err == -ENODEV;
 }
 
 /* No channel is created any more: ends those that are there. */

@@ -136,6 +136,6 @@ void vmguest_channel_offer_cancel(struct vmguest_channel *channel,
 void vmguest_channel_send_go(struct vmguest_channel *channel, u64 task_id);
 void vmguest_channel_reject(struct vmguest_channel *channel, u32 code);
 
-bool vmguest_cid_is_absent(u32 cid);
+int vmguest_cid_is_absent(u32 cid);
 
 #endif /* _VMGUEST_CHANNEL_H */

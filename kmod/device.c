@@ -250,8 +250,7 @@ static int request_submit(struct vmguest_ioctl *ioctl, struct vmguest_vm *vm,
 	struct vmguest_request *cmd = &ioctl->arg.request;
 	struct vmguest_task *task, *running = NULL;
 	struct request_fd handle;
-	bool absent;
-	int err;
+	int absent, err;
 
 	task = vmguest_task_create(vm, verb, cmd);
 	if (IS_ERR(task))
@@ -263,7 +262,12 @@ static int request_submit(struct vmguest_ioctl *ioctl, struct vmguest_vm *vm,
 	if (err)
 		goto drop_fd;
 
-	absent = !READ_ONCE(vm->channel) && vmguest_cid_is_absent(READ_ONCE(vm->cid));
+	absent = READ_ONCE(vm->channel) ? 0 :
+		 vmguest_cid_is_absent(READ_ONCE(vm->cid));
+	if (absent < 0) {
+		err = absent;
+		goto drop_fd;
+	}
 	err = vmguest_task_admit(task, cmd->flags, absent, &running);
 	if (err)
 		goto drop_fd;

@@ -437,7 +437,7 @@ static void vmguest_task_timer(struct work_struct *work)
 	spin_lock(&vm->lock);
 	absent = task_awaits_absence(task);
 	spin_unlock(&vm->lock);
-	absent = absent && vmguest_cid_is_absent(READ_ONCE(vm->cid));
+	absent = absent && vmguest_cid_is_absent(READ_ONCE(vm->cid)) > 0;
 
 	spin_lock(&vm->lock);
 	if (vmguest_task_is_running(task) && absent &&

@@ -1192,7 +1192,7 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 {
 	struct vmguest_vm *vm = channel->vm;
 	bool reset = reason == -ECONNRESET;
-	bool absent = reset && vmguest_cid_is_absent(channel->cid);
+	bool absent = reset && vmguest_cid_is_absent(channel->cid) > 0;
 	bool active, counts;
 
 	spin_lock(&vm->lock);
