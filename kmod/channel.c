@@ -408,6 +408,16 @@ static int channel_write(struct vmguest_channel *channel)
 	return kernel_sendmsg(channel->sock, &msg, &vec, 1, vec.iov_len);
 }
 
+/*
+ * The transport forgets the CID of a VMM that dies before it resets its
+ * connections. A send in between fails with any errno, while the guest's last
+ * words may still be on their way: reading tells what the end was.
+ */
+static bool channel_awaits_reset(struct vmguest_channel *channel, int err)
+{
+	return err < 0 && vmguest_cid_is_absent(channel->cid) > 0;
+}
+
 /* Return: 0 when all is sent or the socket is full, else why the channel ends. */
 static int channel_send(struct vmguest_channel *channel)
 {
@@ -415,7 +425,7 @@ static int channel_send(struct vmguest_channel *channel)
 
 	while (channel->tx_len || channel_fill_tx(channel)) {
 		ret = channel_write(channel);
-		if (ret == -EAGAIN)
+		if (ret == -EAGAIN || channel_awaits_reset(channel, ret))
 			return channel->tx_last ? -ESHUTDOWN : 0;
 		if (ret < 0)
 			return ret;
