@@ -156,7 +156,7 @@ void agent_opened(struct stream *stream)
 	struct sim_guest *guest = stream->guest;
 
 	guest_log(guest, SIM_EV_OPEN, stream->role, 0, 0);
-	if (guest->hand == stream)
+	if (stream->role == SIM_BY_HAND)
 		return;
 	if (stream->role == VMGUEST_ROLE_LAST_BREATH) {
 		agent_say_hello(stream);
@@ -194,6 +194,7 @@ static void agent_breathe_last(struct stream *stream, uint32_t end)
 {
 	struct sim_guest *guest = stream->guest;
 
+	guest->breathed = true;
 	agent_say_last_breath(stream, guest->task_id, end);
 	agent_at(guest, SIM_AT_LAST_BREATH);
 }
@@ -315,7 +316,8 @@ static void agent_handle(struct stream *stream,
 			agent_say(stream, VMGUEST_WIRE_PONG, frame->task_id);
 		break;
 	case VMGUEST_WIRE_LAST_BREATH_ACK:
-		if (agent_at(guest, SIM_AT_ACK))
+		/* Not of a lie. */
+		if (guest->breathed && agent_at(guest, SIM_AT_ACK))
 			agent_end(guest);
 		break;
 	}
@@ -483,19 +485,19 @@ void agent_do(struct sim_guest *guest, enum sim_deed deed, uint64_t arg)
 		break;
 	case SIM_GARBAGE:
 		agent_do_garbage(stream, arg ?: GARBAGE_BYTES);
-		guest->stays_away = true;
+		stream->mute = true;
 		break;
 	case SIM_OVERSIZED:
 		agent_do_oversized(stream, arg ?: UINT32_MAX);
-		guest->stays_away = true;
+		stream->mute = true;
 		break;
 	case SIM_MISDIRECTED:
 		agent_do_misdirected(stream);
-		guest->stays_away = true;
+		stream->mute = true;
 		break;
 	case SIM_SECOND_HELLO:
 		agent_say_hello(stream);
-		guest->stays_away = true;
+		stream->mute = true;
 		break;
 	case SIM_FORGE:
 		stream_forge(stream, arg, VIRTIO_VSOCK_OP_RST);

@@ -17,8 +17,8 @@
 #include "protocol.h"
 #include "test.h"
 
-#define CID		42
-#define NEIGHBOUR_CID	43
+#define CID		OWN_CID
+#define NEIGHBOUR_CID	(OWN_CID + 1)
 #define SAMPLE		"abc"
 #define CASES_MAX	512
 #define COST		"/proc/sys/net/core/message_cost"
@@ -639,6 +639,8 @@ static void expect_lives(ARGS, const char *name)
 		EXPECT_SOON(GOT(VMGUEST_WIRE_LAST_BREATH_ACK));
 		return;
 	}
+	if (variant->phase == NEW)
+		ASSERT_SOON(GOT(VMGUEST_WIRE_WELCOME));
 	task = vmg_ask(self->fd, VMGUEST_PING, &request);
 	ASSERT_LE(0, task);
 	ASSERT_SOON(GOT(VMGUEST_WIRE_PING));

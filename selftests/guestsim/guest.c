@@ -61,6 +61,7 @@ static void guest_new_boot(struct sim_guest *guest)
 	guest->frozen = false;
 	guest->stays_away = false;
 	guest->cut = false;
+	guest->breathed = false;
 	guest->task_id = 0;
 	guest_log(guest, SIM_EV_BOOT, 0, 0, guest->boots);
 }
@@ -389,4 +390,6 @@ void sim_guest_print_log(const struct sim_guest *g)
 		       (unsigned long long)ev->ns % 1000000, kinds[ev->kind],
 		       ev->what, (unsigned long long)ev->task_id, ev->arg);
 	}
+	/* The harness ends its children without a last word. */
+	fflush(stdout);
 }

@@ -50,6 +50,7 @@ struct guest_order {
  * @cut_at: See @cut.
  * @task_id: The request that it works on, 0 for none.
  * @verb: Its verb.
+ * @breathed: It has said its last breath.
  * @due_ns: When @wake is called, 0 for never.
  * @wake: What then.
  * @events: Its log.
@@ -86,6 +87,7 @@ struct sim_guest {
 	size_t cut_at;
 	uint64_t task_id;
 	uint16_t verb;
+	bool breathed;
 	uint64_t due_ns;
 	void (*wake)(struct sim_guest *guest);
 	struct sim_event *events;

@@ -244,8 +244,9 @@ int sim_guest_boot(struct sim_guest *g);
 void sim_guest_hook(struct sim_guest *g, uint64_t task_id, uint32_t end);
 
 /*
- * A connection by hand, besides those of the agent, which keeps off it. One at a
- * time. In the log its OPEN and CLOSED have @what SIM_BY_HAND.
+ * A connection by hand, besides those of the agent, which keeps off it. A new
+ * one takes the place of an older one, which stays open. In the log its OPEN and
+ * CLOSED have @what SIM_BY_HAND.
  */
 #define SIM_BY_HAND	0xff
 

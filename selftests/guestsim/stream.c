@@ -127,6 +127,7 @@ void stream_close(struct stream *stream)
 	if (stream->state != STREAM_OPEN)
 		return;
 	stream->state = STREAM_CLOSING;
+	stream->mute = true;
 	stream_tell(stream, VIRTIO_VSOCK_OP_SHUTDOWN, SHUTDOWN_BOTH);
 }
 

@@ -6,11 +6,20 @@
 #ifndef GUESTSIM_TEST_H
 #define GUESTSIM_TEST_H
 
+#include <unistd.h>
+
 #include "guestsim.h"
 #include "vmg.h"
 
 /* Longest wait for what must happen, in milliseconds. */
 #define PATIENCE_MS	10000
+
+/*
+ * A CID of this test's alone, the first of many. The host remembers a connection
+ * that the guest did not close with it for 8 seconds: to a guest that dials from
+ * the same port meanwhile it would be that connection.
+ */
+#define OWN_CID		(1000U + getpid() * 1000U)
 
 #define PROOFS_DOWN							\
 	(VMGUEST_PROOF_ACCEPTED | VMGUEST_PROOF_COMMITTED |		\
