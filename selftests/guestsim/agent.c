@@ -11,6 +11,15 @@
 /* Bytes of one SIM_FLOOD that are in memory at a time. */
 #define FLOOD_CHUNK	64
 
+static uint32_t agent_sent_arg(const struct vmguest_frame *frame)
+{
+	if (frame->type == VMGUEST_WIRE_RESULT)
+		return frame->result.code;
+	if (frame->type == VMGUEST_WIRE_LAST_BREATH)
+		return frame->last_breath.end;
+	return 0;
+}
+
 static void agent_send(struct stream *stream, const struct vmguest_frame *frame)
 {
 	struct sim_guest *guest = stream->guest;
@@ -25,7 +34,8 @@ static void agent_send(struct stream *stream, const struct vmguest_frame *frame)
 		return;
 	}
 	if (frame->type != VMGUEST_WIRE_PONG || guest->loud)
-		guest_log(guest, SIM_EV_SENT, frame->type, frame->task_id, 0);
+		guest_log(guest, SIM_EV_SENT, frame->type, frame->task_id,
+			  agent_sent_arg(frame));
 	stream_send(stream, buf, len);
 	if (guest->cut)
 		guest->doom = SIM_DIE;
@@ -139,8 +149,8 @@ void agent_dial(struct sim_guest *guest)
 {
 	struct stream *stream;
 
-	guest_log(guest, SIM_EV_DIAL, 0, 0, 0);
 	stream = stream_dial(guest, VMGUEST_ROLE_AGENT);
+	guest_log(guest, SIM_EV_DIAL, 0, 0, stream->port);
 	if (!guest->channel)
 		guest->channel = stream;
 }
@@ -416,6 +426,12 @@ static void agent_do_flood(struct stream *stream, uint64_t count)
 	}
 }
 
+/* What is said about a request that the agent works on. */
+static bool agent_needs_task(enum sim_deed deed)
+{
+	return deed == SIM_BLOCKED || deed == SIM_RESULT || deed == SIM_HALT;
+}
+
 /* What needs no connection. Return: whether it was that. */
 static bool agent_do_to_guest(struct sim_guest *guest, enum sim_deed deed)
 {
@@ -447,7 +463,8 @@ void agent_do(struct sim_guest *guest, enum sim_deed deed, uint64_t arg)
 	struct stream *stream = guest->channel;
 
 	guest_log(guest, SIM_EV_DEED, deed, guest->task_id, arg);
-	if (agent_do_to_guest(guest, deed) || !stream)
+	if (agent_do_to_guest(guest, deed) || !stream ||
+	    (agent_needs_task(deed) && !guest->task_id))
 		return;
 
 	switch (deed) {

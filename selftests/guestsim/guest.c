@@ -338,6 +338,11 @@ uint32_t sim_guest_cid(const struct sim_guest *g)
 	return g->device.cid;
 }
 
+uint32_t sim_guest_port(const struct sim_guest *g)
+{
+	return g->port + (g->unprivileged ? PORT_LAST : 0);
+}
+
 const uint8_t *sim_guest_boot_id(const struct sim_guest *g)
 {
 	return g->boot_id;
@@ -379,6 +384,7 @@ void sim_guest_print_log(const struct sim_guest *g)
 		[SIM_EV_ENDED] = "ended",
 		[SIM_EV_DIED] = "died",
 		[SIM_EV_LIFELINE] = "lifeline",
+		[SIM_EV_REFUSED] = "refused",
 	};
 	size_t i;
 

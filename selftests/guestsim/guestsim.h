@@ -94,6 +94,8 @@ enum sim_moment {
  * @SIM_BLOCKED: Says BLOCKED, then hangs.
  * @SIM_RESULT: Says RESULT with code @arg.
  * @SIM_HALT: Ends in another way than asked: LAST_BREATH of the other kind.
+ *
+ * The last three say nothing when there is no request to speak about.
  */
 enum sim_deed {
 	SIM_CARRY_ON,
@@ -129,9 +131,10 @@ enum sim_deed {
 /**
  * enum sim_event_kind - What a guest's log tells
  * @SIM_EV_BOOT: It booted; @arg counts its boots.
- * @SIM_EV_DIAL: The agent dialled.
+ * @SIM_EV_DIAL: The agent dialled; @arg: from which port.
  * @SIM_EV_OPEN: The connection stands.
- * @SIM_EV_SENT: The agent sent a frame of type @what.
+ * @SIM_EV_SENT: The agent sent a frame of type @what; @arg: the code of a
+ *	RESULT or the end of a LAST_BREATH.
  * @SIM_EV_GOT: The agent got a frame of type @what; @arg: the flags of a REQUEST
  *	or the code of a REJECT.
  * @SIM_EV_DEED: It did @what (enum sim_deed).
@@ -140,6 +143,8 @@ enum sim_deed {
  * @SIM_EV_DIED: Its VMM ended; @arg is set when the host had not taken all that
  *	was sent.
  * @SIM_EV_LIFELINE: Its lifeline fired.
+ * @SIM_EV_REFUSED: The host spoke of a connection that it does not have, which it
+ *	reset; @arg: its port here.
  */
 enum sim_event_kind {
 	SIM_EV_BOOT,
@@ -152,6 +157,7 @@ enum sim_event_kind {
 	SIM_EV_ENDED,
 	SIM_EV_DIED,
 	SIM_EV_LIFELINE,
+	SIM_EV_REFUSED,
 };
 
 /**
@@ -263,6 +269,8 @@ bool sim_guest_is_on(const struct sim_guest *g);
 bool sim_guest_is_welcome(const struct sim_guest *g);
 bool sim_guest_is_dialling(const struct sim_guest *g);
 uint32_t sim_guest_cid(const struct sim_guest *g);
+/* From which it dialled last. */
+uint32_t sim_guest_port(const struct sim_guest *g);
 const uint8_t *sim_guest_boot_id(const struct sim_guest *g);
 
 /* Its log, and how often something is in there; @what -1 for any. */

@@ -118,6 +118,8 @@ void stream_send(struct stream *stream, const void *bytes, size_t len)
 
 void stream_half_close(struct stream *stream)
 {
+	if (stream->state != STREAM_OPEN)
+		return;
 	stream_tell(stream, VIRTIO_VSOCK_OP_SHUTDOWN,
 		    VIRTIO_VSOCK_SHUTDOWN_SEND);
 }
@@ -179,8 +181,10 @@ static void stream_refuse(struct sim_guest *guest,
 		.op = htole16(VIRTIO_VSOCK_OP_RST),
 	};
 
-	if (hdr->op != htole16(VIRTIO_VSOCK_OP_RST))
-		device_send(&guest->device, &rst, NULL);
+	if (hdr->op == htole16(VIRTIO_VSOCK_OP_RST))
+		return;
+	guest_log(guest, SIM_EV_REFUSED, 0, 0, le32toh(hdr->dst_port));
+	device_send(&guest->device, &rst, NULL);
 }
 
 void stream_handle(struct sim_guest *guest, struct stream *stream,
