@@ -2,6 +2,7 @@
 # vmguest: graceful control of guest operating systems. See "make help".
 
 KERNEL ?= 6.1
+STORM ?= --tasks 100000
 export PREFIX ?= /usr
 export prefix := $(PREFIX)
 
@@ -10,7 +11,7 @@ QUIET := $(if $(V),,-s)
 USERSPACE := libvmguest vmguestctl agent examples
 
 .PHONY: all packages module userspace agent-static demo check check-all check-install \
-	vm-selftest lint install uninstall clean help
+	storm vm-selftest lint install uninstall clean help
 
 all: packages module userspace agent-static
 
@@ -48,6 +49,12 @@ check-install:
 	@$(VM)/install-packages build vm install
 	@KERNEL=$(KERNEL) selftests/suites/install.t
 
+storm:
+	@$(VM)/install-packages build vm test
+	@$(MAKE) $(QUIET) -C selftests/guestsim
+	@$(VM)/run --kernel $(KERNEL) --timeout 3600 -- \
+		selftests/guestsim/run-suite --storm "$(STORM)" storm
+
 vm-selftest:
 	@$(VM)/install-packages build vm
 	@$(VM)/selftest.sh --kernel $(KERNEL)
@@ -70,6 +77,7 @@ help:
 	@echo 'make check           all tests, in QEMU [KERNEL=6.1|6.12|debug]'
 	@echo 'make check-all       the same on every kernel'
 	@echo 'make check-install   of all tests those of make install and DKMS'
+	@echo 'make storm           100 000 tasks, 64 guests that die at random [STORM="--tasks N --seed S"]'
 	@echo 'make lint            what reading finds: sparse, checkpatch, kernel-doc, ...'
 	@echo 'make vm-selftest     test the VM runner itself'
 	@echo 'make install         [DESTDIR=] [PREFIX=/usr] tools, agent, units, module source for DKMS'

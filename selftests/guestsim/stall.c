@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guestsim.h"
+#include "stall.h"
+
+/* How often to look, and how late that may be. */
+#define LOOK_NS		4000000ULL
+#define GRACE_NS	6000000ULL
+
+/* Those that are remembered. */
+#define STALLS		256
+
+static struct {
+	uint64_t from_ns;
+	uint64_t to_ns;
+} stalls[STALLS];
+static unsigned int stall_count;
+static uint64_t longest_ns;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void stall_note(uint64_t from_ns, uint64_t to_ns)
+{
+	pthread_mutex_lock(&lock);
+	stalls[stall_count % STALLS].from_ns = from_ns;
+	stalls[stall_count % STALLS].to_ns = to_ns;
+	stall_count++;
+	if (to_ns - from_ns > longest_ns)
+		longest_ns = to_ns - from_ns;
+	pthread_mutex_unlock(&lock);
+}
+
+static void *stall_look(void *data __attribute__((unused)))
+{
+	const struct timespec pause = { .tv_nsec = LOOK_NS };
+
+	for (;;) {
+		uint64_t before = sim_now_ns();
+		uint64_t now;
+
+		nanosleep(&pause, NULL);
+		now = sim_now_ns();
+		if (now - before > LOOK_NS + GRACE_NS)
+			stall_note(before + LOOK_NS, now);
+	}
+	return NULL;
+}
+
+static int stall_watch_cpu(int cpu)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+	pthread_attr_t attr;
+	pthread_t thread;
+	cpu_set_t set;
+	int err;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	pthread_attr_init(&attr);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
+	pthread_attr_setschedparam(&attr, &param);
+	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	err = pthread_create(&thread, &attr, stall_look, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+int stall_watch(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int err = 0;
+	long cpu;
+
+	for (cpu = 0; cpu < cpus && !err; cpu++)
+		err = stall_watch_cpu(cpu);
+	return err;
+}
+
+uint64_t stall_between(uint64_t from_ns, uint64_t to_ns)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < STALLS && i < stall_count; i++)
+		if (stalls[i].from_ns < to_ns && stalls[i].to_ns > from_ns)
+			sum += stalls[i].to_ns - stalls[i].from_ns;
+	pthread_mutex_unlock(&lock);
+	return sum;
+}
+
+uint64_t stall_longest(void)
+{
+	return longest_ns;
+}
