@@ -333,6 +333,11 @@ bool sim_guest_is_dialling(const struct sim_guest *g)
 	return g->due_ns || (g->channel && !g->welcome);
 }
 
+bool sim_guest_is_clogged(const struct sim_guest *g)
+{
+	return g->device.waiting;
+}
+
 uint32_t sim_guest_cid(const struct sim_guest *g)
 {
 	return g->device.cid;

@@ -268,6 +268,8 @@ void sim_guest_thaw(struct sim_guest *g);
 bool sim_guest_is_on(const struct sim_guest *g);
 bool sim_guest_is_welcome(const struct sim_guest *g);
 bool sim_guest_is_dialling(const struct sim_guest *g);
+/* Packets wait until the host has room for them, and the loop's next round. */
+bool sim_guest_is_clogged(const struct sim_guest *g);
 uint32_t sim_guest_cid(const struct sim_guest *g);
 /* From which it dialled last. */
 uint32_t sim_guest_port(const struct sim_guest *g);

@@ -159,12 +159,14 @@ static void vm_gone(struct model *m)
 	}
 }
 
-/* A PING dies with the agent that it was sent to. */
+/* A PING dies with the agent that it was sent to, unless the VM is gone. */
 static void agent_lost(struct model *m)
 {
 	unsigned int i;
 
 	m->channel = -1;
+	if (m->gone)
+		return;
 	for (i = 0; i < m->count; i++) {
 		struct model_task *task = &m->task[i];
 
@@ -384,13 +386,14 @@ static bool last_breath(struct model *m, struct model_task *task, uint64_t id,
 {
 	struct model_task *any = model_find(m, id);
 	bool rebooting = end == VMGUEST_END_REBOOT;
+	bool restart = task && task->verb == VMGUEST_VERB_RESTART;
 
 	if (task && (task->verb == VMGUEST_VERB_LOGOFF ||
 		     !(task->end.proofs & VMGUEST_PROOF_COMMITTED)))
 		return false;
 	if (any)
 		any->told_ack = true;
-	if (task && rebooting == (task->verb == VMGUEST_VERB_RESTART))
+	if (task && rebooting == restart)
 		task->end.proofs |= VMGUEST_PROOF_LAST_BREATH;
 	return true;
 }

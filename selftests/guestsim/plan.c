@@ -285,7 +285,20 @@ static void add_aftermath(struct plan *plan, uint64_t *random)
 		add_call(plan, random, draw_verb(random), true)->calm = true;
 }
 
-void plan_draw(struct plan *plan, uint64_t *random, struct sim_guest *guest)
+static void slow_down(struct plan *plan, unsigned int slow)
+{
+	unsigned int i;
+
+	plan->delay_ms *= slow;
+	for (i = 0; i < plan->steps; i++) {
+		plan->step[i].after_us *= slow;
+		plan->step[i].deadline_ms *= slow;
+		plan->step[i].force_after_ms *= slow;
+	}
+}
+
+void plan_draw(struct plan *plan, uint64_t *random, struct sim_guest *guest,
+	       unsigned int slow)
 {
 	uint8_t verb = draw_verb(random);
 	bool hangs = false;
@@ -302,4 +315,5 @@ void plan_draw(struct plan *plan, uint64_t *random, struct sim_guest *guest)
 	add_interference(plan, random, hangs);
 	if (chance(random, 25))
 		add_aftermath(plan, random);
+	slow_down(plan, slow);
 }

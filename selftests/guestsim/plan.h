@@ -73,7 +73,11 @@ struct plan {
 /* Numbers from a seed. */
 uint64_t plan_random(uint64_t *state);
 
-/* Draws a plan, and tells @guest what to do at which moments. */
-void plan_draw(struct plan *plan, uint64_t *random, struct sim_guest *guest);
+/*
+ * Draws a plan, and tells @guest what to do at which moments. All times are
+ * @slow times longer.
+ */
+void plan_draw(struct plan *plan, uint64_t *random, struct sim_guest *guest,
+	       unsigned int slow);
 
 #endif

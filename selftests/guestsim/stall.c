@@ -9,9 +9,8 @@
 #include "guestsim.h"
 #include "stall.h"
 
-/* How often to look, and how late that may be. */
+/* How often to look. */
 #define LOOK_NS		4000000ULL
-#define GRACE_NS	6000000ULL
 
 /* Those that are remembered. */
 #define STALLS		256
@@ -22,6 +21,7 @@ static struct {
 } stalls[STALLS];
 static unsigned int stall_count;
 static uint64_t longest_ns;
+static uint64_t grace_ns;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void stall_note(uint64_t from_ns, uint64_t to_ns)
@@ -45,7 +45,7 @@ static void *stall_look(void *data __attribute__((unused)))
 
 		nanosleep(&pause, NULL);
 		now = sim_now_ns();
-		if (now - before > LOOK_NS + GRACE_NS)
+		if (now - before > LOOK_NS + grace_ns)
 			stall_note(before + LOOK_NS, now);
 	}
 	return NULL;
@@ -72,12 +72,13 @@ static int stall_watch_cpu(int cpu)
 	return -err;
 }
 
-int stall_watch(void)
+int stall_watch(unsigned int grace_ms)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int err = 0;
 	long cpu;
 
+	grace_ns = grace_ms * 1000000ULL;
 	for (cpu = 0; cpu < cpus && !err; cpu++)
 		err = stall_watch_cpu(cpu);
 	return err;

@@ -8,8 +8,11 @@
 
 #include <stdint.h>
 
-/* From now on a thread of the highest priority watches each processor. */
-int stall_watch(void);
+/*
+ * From now on a thread of the highest priority watches each processor. Less than
+ * @grace_ms does not count.
+ */
+int stall_watch(unsigned int grace_ms);
 
 /* How long any stood still between two times, on CLOCK_MONOTONIC. */
 uint64_t stall_between(uint64_t from_ns, uint64_t to_ns);
