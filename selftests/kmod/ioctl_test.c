@@ -700,6 +700,57 @@ TEST_F(request, without_a_file_descriptor)
 	EXPECT_EQ(-EMFILE, vmg_call(self->fd, VMGUEST_SHUTDOWN, &self->ask));
 }
 
+static bool write_file_max(const char *text)
+{
+	int fd = open("/proc/sys/fs/file-max", O_WRONLY);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return done;
+}
+
+struct without_a_file {
+	int fd;
+	struct vmguest_request *ask;
+};
+
+static bool ask_is_enfile(void *data)
+{
+	struct without_a_file *self = data;
+
+	return vmg_call(self->fd, VMGUEST_SHUTDOWN, self->ask) == -ENFILE;
+}
+
+/* Root may always have one more. */
+TEST_F(request, without_a_file)
+{
+	struct without_a_file data = { self->fd, &self->ask };
+	struct vmguest_vm_set mode = {
+		.size = sizeof(mode),
+		.vm_id = self->ask.vm_id,
+		.what = VMGUEST_SET_MODE,
+		.mode = 0777,
+	};
+	long most = 0;
+	char text[32];
+	FILE *file;
+
+	file = fopen("/proc/sys/fs/file-max", "r");
+	ASSERT_NE(NULL, file);
+	ASSERT_EQ(1, fscanf(file, "%ld", &most));
+	fclose(file);
+	snprintf(text, sizeof(text), "%ld", most);
+	ASSERT_EQ(0, vmg_call(self->fd, VMGUEST_VM_SET, &mode));
+	self->ask.flags = VMGUEST_REQ_QUEUE;
+	ASSERT_TRUE(write_file_max("1"));
+	EXPECT_TRUE(vmg_as_user(NOBODY, NOBODY, ask_is_enfile, &data));
+	ASSERT_TRUE(write_file_max(text));
+	EXPECT_EQ(0, vmg_call(self->fd, VMGUEST_SHUTDOWN, &self->ask));
+}
+
 FIXTURE(verb) {
 	int fd;
 	uint64_t vm;
