@@ -446,6 +446,63 @@ static int call_task_get(struct scene *s)
 	return vmg_task(s->task).error;
 }
 
+static int call_task_read(struct scene *s)
+{
+	struct vmguest_task_event event;
+	ssize_t got = read(s->task, &event, sizeof(event));
+
+	return got < 0 ? -errno : got != sizeof(event);
+}
+
+static bool blocked(struct scene *s)
+{
+	if (!running(s) ||
+	    sim_send_blocked(&s->sim, s->task_id, VMGUEST_BLOCKER_SESSION, "a",
+			     "b"))
+		return false;
+	while (!vmg_task(s->task).blockers)
+		if (!vmg_poll(s->task, POLLPRI, VMG_PATIENCE_MS))
+			return false;
+	return true;
+}
+
+static int call_task_blocker(struct scene *s)
+{
+	struct vmguest_task_blocker blocker = { .size = sizeof(blocker) };
+
+	return vmg_call(s->task, VMGUEST_TASK_BLOCKER, &blocker);
+}
+
+static int set_vm(struct scene *s, uint32_t cid, int lifeline)
+{
+	struct vmguest_vm_set cmd = {
+		.size = sizeof(cmd),
+		.vm_id = s->vm,
+		.what = VMGUEST_SET_CID | VMGUEST_SET_LIFELINE |
+			VMGUEST_SET_MODE | VMGUEST_SET_PAUSED,
+		.mode = 0700,
+		.new_cid = cid,
+		.lifeline_fd = lifeline,
+	};
+
+	return vmg_call(s->fd, VMGUEST_VM_SET, &cmd);
+}
+
+static int call_vm_set(struct scene *s)
+{
+	return set_vm(s, VMG_ABSENT_CID, s->pipe[0]);
+}
+
+static bool set_whole(struct scene *s)
+{
+	struct vmguest_vm_get vm;
+
+	return !get_by_cid(s->fd, VMG_ABSENT_CID, &vm) && vm.vm_id == s->vm &&
+	       (vm.vm_flags & VMGUEST_VM_LIFELINE) && vm.mode == 0700 &&
+	       get_by_cid(s->fd, VMG_CID, &vm) == -ENOENT &&
+	       !set_vm(s, VMG_CID, -1);
+}
+
 static int call_task_cancel(struct scene *s)
 {
 	return vmg_task_cancel(s->task);
@@ -519,6 +576,8 @@ CALL(vm_unregister, .before = registered, .make = call_unregister,
      .whole = unregistered_whole);
 CALL(vm_get, .before = registered, .make = call_vm_get);
 CALL(vm_get_next, .before = registered, .make = call_vm_get_next);
+CALL(vm_set, .before = registered, .make = call_vm_set, .whole = set_whole,
+     .least = 2);
 CALL(shutdown, .before = connected, .make = call_shutdown,
      .whole = shutdown_whole, .nothing = nothing_was_sent, .least = 4);
 CALL(shutdown_joining, .before = running, .make = call_join,
@@ -539,6 +598,8 @@ CALL(ping, .before = connected, .make = call_ping,
      .whole = ping_whole, .nothing = nothing_was_sent, .least = 4);
 CALL(task_open, .before = running, .make = call_task_open, .least = 2);
 CALL(task_get, .before = running, .make = call_task_get);
+CALL(task_read, .before = running, .make = call_task_read);
+CALL(task_blocker, .before = blocked, .make = call_task_blocker);
 CALL(task_cancel, .before = running, .make = call_task_cancel,
      .whole = cancelled_whole);
 
