@@ -3,5 +3,6 @@
 # On the build machine: the agent, with a scripted host.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
+needs_no_vm
 make -s --no-print-directory -C "$SELFTESTS/agent" all >&2
 exec "$BUILD/test-agent" "$BUILD/vmguest-agent"

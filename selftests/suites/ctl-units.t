@@ -3,5 +3,6 @@
 # On the build machine: parts of vmguestctl.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
+needs_no_vm
 make -s --no-print-directory -C "$SELFTESTS/ctl" all >&2
 exec "$BUILD/test-ctl-units"

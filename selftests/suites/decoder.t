@@ -3,5 +3,6 @@
 # On the build machine: the codec, under ASan and UBSan.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
+needs_no_vm
 make -s --no-print-directory -C "$SELFTESTS/decoder" all >&2
 exec "$BUILD/test-decoder"

@@ -3,5 +3,6 @@
 # On the build machine: the library's calls, with a faked module.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
+needs_no_vm
 make -s --no-print-directory -C "$SELFTESTS/lib" all >&2
 LD_PRELOAD=$BUILD/test-lib-fake.so exec "$BUILD/test-lib-client"
