@@ -57,6 +57,9 @@
 #ifndef QUEUES
 #define QUEUES		1	/* flag QUEUE */
 #endif
+#ifndef CANCELS
+#define CANCELS		1	/* TASK_CANCEL, any number */
+#endif
 #ifndef DEADLINES
 #define DEADLINES	1	/* no flag NO_DEADLINE */
 #endif
@@ -375,7 +378,7 @@ inline vmguest_task_admit(t, v)
 }
 
 /* Refusing changes nothing, so only a cancel that succeeds comes here. */
-#define may_cancel(t)	(is_running(t) && T[t].cancelable || \
+#define may_cancel(t)	(CANCELS && is_running(t) && T[t].cancelable || \
 	mutant(CANCEL_COMMITTED) && is_running(t) || \
 	mutant(CANCEL_ENDED) && T[t].complete)
 
@@ -836,8 +839,8 @@ inline request_done()
 inline request_act()
 {
 	printf("request_act: task %d in boot %d\n", a_id, boot);
-	must(ended_not_acted, T[a_id].fate != ENDED);
 	must(go_before_act, T[a_id].fate != OPEN);
+	must(ended_not_acted, T[a_id].fate != ENDED);
 	must(old_boot_not_heard, T[a_id].boot == boot);
 	must(own_guest_acts,
 	     !V[1].lifeline || (T[a_id].vm == 1) == (boot < OTHER_BOOT));
