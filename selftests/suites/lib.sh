@@ -15,5 +15,5 @@ needs_no_vm() {
 # in_vm RUN-OPTION... -- COMMAND...: a VM that does not do what it should is a
 # line of its own; exit statuses above 100 are the runner's.
 in_vm() {
-	"$SELFTESTS/vm/run" --kernel "$KERNEL" --timeout 900 "$@"
+	"$SELFTESTS/vm/run" --kernel "$KERNEL" --timeout 1800 "$@"
 }
