@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/vm_sockets.h>
+#include <linux/wait.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
@@ -35,6 +36,7 @@ enum channel_event {
 
 static LIST_HEAD(channels);
 static DEFINE_MUTEX(channels_lock);	/* protects channels */
+static DECLARE_WAIT_QUEUE_HEAD(channels_gone);
 
 static void channel_release(struct kref *ref)
 {
@@ -485,6 +487,8 @@ static void channel_teardown(struct vmguest_channel *channel, int reason)
 
 	mutex_lock(&channels_lock);
 	list_del(&channel->node);
+	if (list_empty(&channels))
+		wake_up(&channels_gone);
 	mutex_unlock(&channels_lock);
 	vmguest_channel_put(channel);
 }
@@ -617,7 +621,10 @@ int vmguest_cid_is_absent(u32 cid)
 	return err == -ENOMEM ? err : err == -ENODEV;
 }
 
-/* No channel is created any more: ends those that are there. */
+/*
+ * No channel is created any more: ends those that are there. Flushing the
+ * workqueue would not wait for work that somebody else is about to queue.
+ */
 void vmguest_channel_uninit(void)
 {
 	struct vmguest_channel *channel;
@@ -626,8 +633,7 @@ void vmguest_channel_uninit(void)
 	list_for_each_entry(channel, &channels, node)
 		vmguest_channel_close(channel);
 	mutex_unlock(&channels_lock);
-	flush_workqueue(vmguest_wq);
-	WARN_ON(!list_empty(&channels));
+	wait_event(channels_gone, list_empty(&channels));
 	/* Callbacks that found their channel before it was unhooked return. */
 	synchronize_rcu();
 }
