@@ -264,6 +264,7 @@ static int channel_decode(struct vmguest_channel *channel)
 		if (ret)
 			break;
 		frames++;
+		cond_resched();
 	}
 	channel->rx_len -= used;
 	memmove(channel->rx, channel->rx + used, channel->rx_len);
