@@ -559,12 +559,10 @@ static void expect_logged(ARGS, const char *what, uint16_t type,
 	snprintf(want, sizeof(want),
 		 ";vmguest: cid %u: connection closed: frame 0x%x: %s\n", CID,
 		 type, why);
-	EXPECT_EQ(1, read_log(self->kmsg, want, &is)) {
+	EXPECT_EQ(1, read_log(self->kmsg, want, &is))
 		TH_LOG("%s: the log has another number of lines", what);
-	}
-	EXPECT_TRUE(is) {
+	EXPECT_TRUE(is)
 		TH_LOG("%s: the log does not say \"%s\"", what, want + 1);
-	}
 }
 
 static uint64_t malformed(int fd, uint64_t id)
@@ -599,12 +597,10 @@ static void expect_bad(ARGS, const struct bad_frame *bad)
 	if (self->task >= 0)
 		task = vmg_task(self->task);
 	sim_hand_send(self->guest, bad->bytes, bad->len);
-	EXPECT_SOON(sim_hand_is_over(self->guest)) {
+	EXPECT_SOON(sim_hand_is_over(self->guest))
 		TH_LOG("%s: is not closed", bad->name);
-	}
-	EXPECT_EQ(before + 1, malformed(self->fd, self->vm)) {
+	EXPECT_EQ(before + 1, malformed(self->fd, self->vm))
 		TH_LOG("%s: is not counted", bad->name);
-	}
 	expect_logged(PASS, bad->name, bad->type, why);
 	if (self->task >= 0)
 		EXPECT_EQ(task.proofs | (variant->phase == ACCEPTED ?
@@ -650,9 +646,8 @@ static void expect_lives(ARGS, const char *name)
 	EXPECT_ENDED(sim_task(self->sim, task, PATIENCE_MS),
 		     VMGUEST_RESULT_SUCCESS, 0);
 	close(task);
-	EXPECT_FALSE(sim_hand_is_over(self->guest)) {
+	EXPECT_FALSE(sim_hand_is_over(self->guest))
 		TH_LOG("%s: closes the connection", name);
-	}
 }
 
 static void expect_place(ARGS, const struct shape *shape, bool taken)
@@ -662,15 +657,13 @@ static void expect_place(ARGS, const struct shape *shape, bool taken)
 	bring_up(PASS);
 	say(PASS, shape->type);
 	if (!taken || shape->type == VMGUEST_WIRE_GOODBYE) {
-		EXPECT_SOON(sim_hand_is_over(self->guest)) {
+		EXPECT_SOON(sim_hand_is_over(self->guest))
 			TH_LOG("%s: is not closed", shape->name);
-		}
 	} else {
 		expect_lives(PASS, shape->name);
 	}
-	EXPECT_EQ(want, malformed(self->fd, self->vm)) {
+	EXPECT_EQ(want, malformed(self->fd, self->vm))
 		TH_LOG("%s: malformed", shape->name);
-	}
 	if (!taken)
 		expect_logged(PASS, shape->name, shape->type, "out of place");
 	expect_neighbour(PASS);

@@ -641,9 +641,8 @@ static bool die_at_byte(struct __test_metadata *_metadata,
 			EXPECT_TRUE(task.proofs & CHANNEL_DOWN);
 	}
 	EXPECT_EQ(0, VM().malformed);
-	EXPECT_TRUE(_metadata->passed) {
+	EXPECT_TRUE(_metadata->passed)
 		TH_LOG("when it died after byte %zu", byte);
-	}
 	EXPECT_EQ(0, vmg_unregister(self->fd, self->vm));
 	return whole;
 }
@@ -804,6 +803,11 @@ TEST_F(guest, lies_about_its_own_task)
 	EXPECT_EQ(COMMITTED, task.proofs);
 }
 
+static unsigned int acks(struct sim_guest *guest)
+{
+	return sim_guest_count(guest, SIM_EV_GOT, VMGUEST_WIRE_LAST_BREATH_ACK);
+}
+
 /* Tasks that never were, will be, or have ended. */
 TEST_F(guest, lies_about_no_task)
 {
@@ -814,8 +818,7 @@ TEST_F(guest, lies_about_no_task)
 	BOOT(self->guest);
 	for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		sim_guest_do(self->guest, SIM_LIE, ids[i]);
-		ASSERT_SOON(sim_guest_count(self->guest, SIM_EV_GOT,
-				VMGUEST_WIRE_LAST_BREATH_ACK) == i + 1);
+		ASSERT_SOON(acks(self->guest) == i + 1);
 		EXPECT_EQ(i + 1, sim_guest_count(self->guest, SIM_EV_GOT,
 						 VMGUEST_WIRE_CANCEL));
 	}
