@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <pthread.h>
 #include <sched.h>
-#include <stdbool.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,7 +11,7 @@
 #define LOOK_NS		4000000ULL
 
 /* Those that are remembered. */
-#define STALLS		256
+#define STALLS		1024
 
 static struct {
 	uint64_t from_ns;
@@ -53,7 +51,6 @@ static void *stall_look(void *data __attribute__((unused)))
 
 static int stall_watch_cpu(int cpu)
 {
-	const struct sched_param param = { .sched_priority = 1 };
 	pthread_attr_t attr;
 	pthread_t thread;
 	cpu_set_t set;
@@ -62,9 +59,6 @@ static int stall_watch_cpu(int cpu)
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	pthread_attr_init(&attr);
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
-	pthread_attr_setschedparam(&attr, &param);
 	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	err = pthread_create(&thread, &attr, stall_look, NULL);
@@ -86,13 +80,17 @@ int stall_watch(unsigned int grace_ms)
 
 uint64_t stall_between(uint64_t from_ns, uint64_t to_ns)
 {
+	unsigned int i, n;
 	uint64_t sum = 0;
-	unsigned int i;
 
 	pthread_mutex_lock(&lock);
-	for (i = 0; i < STALLS && i < stall_count; i++)
-		if (stalls[i].from_ns < to_ns && stalls[i].to_ns > from_ns)
+	for (n = 1; n <= STALLS && n <= stall_count; n++) {
+		i = (stall_count - n) % STALLS;
+		if (stalls[i].to_ns <= from_ns)
+			break;
+		if (stalls[i].from_ns < to_ns)
 			sum += stalls[i].to_ns - stalls[i].from_ns;
+	}
 	pthread_mutex_unlock(&lock);
 	return sum;
 }

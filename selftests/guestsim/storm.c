@@ -32,14 +32,23 @@
 #define MS		((uint64_t)1000000)
 
 /*
- * How much later than its deadline a task may end, while the machine does not
- * stand still: the kernel's timers have a grain of 4 ms and run from a work
+ * How much later than its deadline a task may end, while processors are to be
+ * had: the kernel's timers have a grain of 4 ms and run from a work
  * queue, on an emulated machine that also runs all the guests.
  */
 #define DEADLINE_SLACK_MS	50
 
-/* Longest time that a processor may stand still and it does not count. */
+/*
+ * And later by so many times what the threads that watch the processors had to
+ * wait meanwhile: they sleep nearly all the time, so they wait less than others.
+ */
+#define WAIT_WEIGHT	10
+
+/* What a thread may wait for a processor and it does not count. */
 #define STALL_MS	6
+
+/* An episode is quiet when its waits are shorter in all. */
+#define QUIET_MS	30
 
 /* How late the module may hear of what a guest does. */
 #define LATE_MS		60
@@ -61,8 +70,12 @@
 /* Mismatches that are shown in full. */
 #define SHOWN		5
 
-/* Tasks that could end in one way only, at least, in percent. */
-#define UNIQUE_PERCENT	95
+/*
+ * Tasks that could end in one way only, at least, in percent. On a slow kernel
+ * more things happen at the same time.
+ */
+#define UNIQUE_PERCENT		95
+#define UNIQUE_PERCENT_SLOW	85
 
 /* Percents of fewer tasks say little. */
 #define MANY		1000
@@ -123,6 +136,7 @@ enum slot_phase {
  * @next: Its next step.
  * @begin_ns: When it began.
  * @turn_ns: When it was looked at last.
+ * @clogged: The guest's packets had to wait then.
  * @clogged_ns: For how long the guest's packets had to wait.
  * @port: From which the agent has dialled.
  * @acts: What was done, by number.
@@ -147,6 +161,7 @@ struct slot {
 	unsigned int next;
 	uint64_t begin_ns;
 	uint64_t turn_ns;
+	bool clogged;
 	uint64_t clogged_ns;
 	uint32_t port;
 	unsigned int acts;
@@ -181,7 +196,7 @@ static struct {
 	unsigned int limit;
 	unsigned int first;
 	unsigned int started;
-	unsigned int calm;
+	unsigned int quiet;
 	unsigned int episodes;
 	unsigned int unique;
 	unsigned int wrong;
@@ -293,14 +308,16 @@ static void check_times(const struct slot *slot, const struct task *task)
 	int64_t over = info->end_ns - info->start_ns -
 		       task->act->deadline_ms * MS;
 
-	if (over > 0)
-		over -= stall_between(info->start_ns, info->end_ns);
-	if (over > storm.latest_ns)
+	uint64_t waits = stall_between(info->start_ns, info->end_ns);
+	int64_t slack = options.slow * DEADLINE_SLACK_MS * MS +
+			WAIT_WEIGHT * waits;
+
+	if (!waits && over > storm.latest_ns)
 		storm.latest_ns = over;
 	if (info->start_ns < task->act->before_ns ||
 	    info->start_ns > task->act->after_ns ||
 	    info->end_ns < info->start_ns ||
-	    over > (int64_t)(options.slow * DEADLINE_SLACK_MS * MS))
+	    over > slack)
 		complain(&storm.late, "%s task %llu ended %.3f ms after its deadline",
 			 slot->name, info->task_id, (double)over / MS);
 }
@@ -534,7 +551,7 @@ static void slot_step(struct slot *slot)
 /* Judgement */
 
 /* Return: whether the task ended as predicted. */
-static bool judge_task(const struct task *task, bool calm,
+static bool judge_task(const struct task *task, bool quiet,
 		       const struct oracle_prediction *prediction)
 {
 	struct oracle_outcome outcome = outcome_of(&task->info);
@@ -545,8 +562,8 @@ static bool judge_task(const struct task *task, bool calm,
 
 		if (wanted->task_id != task->info.task_id)
 			continue;
-		storm.calm += calm;
-		storm.unique += calm && wanted->count == 1;
+		storm.quiet += quiet;
+		storm.unique += quiet && wanted->count == 1;
 		for (j = 0; j < wanted->count; j++)
 			if (!memcmp(&wanted->outcome[j], &outcome,
 				    sizeof(outcome)))
@@ -594,6 +611,7 @@ static void slot_judge(struct slot *slot)
 		.port = slot->port,
 		.late_ns = options.slow * LATE_MS * MS + stalled,
 	};
+	bool quiet = stalled < options.slow * QUIET_MS * MS;
 	bool right;
 	unsigned int i;
 
@@ -606,7 +624,7 @@ static void slot_judge(struct slot *slot)
 	right = prediction.verdict == ORACLE_KNOWS &&
 		prediction.count == slot->tasks;
 	for (i = 0; i < slot->tasks && right; i++)
-		right = judge_task(&slot->task[i], !stalled, &prediction);
+		right = judge_task(&slot->task[i], quiet, &prediction);
 	if (!right)
 		show_mismatch(slot, &prediction);
 }
@@ -649,6 +667,45 @@ static bool slot_has_enough(const struct slot *slot)
 	       (limit_ns && sim_now_ns() - storm.start_ns > limit_ns);
 }
 
+/* Deeds after which an agent works on. */
+static bool is_harmless(const struct sim_event *deed)
+{
+	return deed->what == SIM_FORGE || deed->what == SIM_LIE ||
+	       deed->what == SIM_FLOOD ||
+	       (deed->what == SIM_RESULT &&
+		deed->arg != VMGUEST_WIRE_NO_SESSIONS);
+}
+
+/* It is as it was in the beginning: connected, and working on nothing. */
+static bool slot_is_in_order(const struct slot *slot)
+{
+	size_t count, i;
+	const struct sim_event *log = sim_guest_log(slot->guest, &count);
+	uint64_t task_id = 0;
+	bool strayed = false;
+
+	for (i = 0; i < count; i++) {
+		const struct sim_event *ev = &log[i];
+
+		if (ev->kind == SIM_EV_DEED)
+			strayed |= !is_harmless(ev);
+		if (ev->kind == SIM_EV_GOT && ev->what == VMGUEST_WIRE_REQUEST)
+			task_id = ev->task_id;
+		if (((ev->kind == SIM_EV_GOT &&
+		      ev->what == VMGUEST_WIRE_CANCEL) ||
+		     (ev->kind == SIM_EV_SENT &&
+		      ev->what == VMGUEST_WIRE_RESULT)) &&
+		    ev->task_id == task_id)
+			task_id = 0;
+		if (ev->kind == SIM_EV_GOT &&
+		    ev->what == VMGUEST_WIRE_WELCOME) {
+			task_id = 0;
+			strayed = false;
+		}
+	}
+	return sim_guest_is_welcome(slot->guest) && !task_id && !strayed;
+}
+
 static void slot_begin(struct slot *slot)
 {
 	if (slot_has_enough(slot)) {
@@ -658,6 +715,12 @@ static void slot_begin(struct slot *slot)
 	}
 	if (storm.active >= storm.limit)
 		return;
+	/* What it was told before may have reached it late. */
+	if (!slot_is_in_order(slot)) {
+		slot->phase = SLOT_SETTLES;
+		slot->due_ns = sim_now_ns() + options.slow * DIAL_MS * MS;
+		return;
+	}
 	storm.active++;
 	sim_guest_forget_log(slot->guest);
 	slot->port = sim_guest_port(slot->guest);
@@ -671,6 +734,7 @@ static void slot_begin(struct slot *slot)
 	slot->begin_ns = sim_now_ns();
 	slot->due_ns = slot->begin_ns;
 	slot->turn_ns = slot->begin_ns;
+	slot->clogged = false;
 	slot->clogged_ns = 0;
 	storm.episodes++;
 }
@@ -742,45 +806,6 @@ static void slot_register(struct slot *slot)
 			 slot->name, err);
 }
 
-/* Deeds after which an agent works on. */
-static bool is_harmless(const struct sim_event *deed)
-{
-	return deed->what == SIM_FORGE || deed->what == SIM_LIE ||
-	       deed->what == SIM_FLOOD ||
-	       (deed->what == SIM_RESULT &&
-		deed->arg != VMGUEST_WIRE_NO_SESSIONS);
-}
-
-/* It is as it was in the beginning: connected, and working on nothing. */
-static bool slot_is_in_order(const struct slot *slot)
-{
-	size_t count, i;
-	const struct sim_event *log = sim_guest_log(slot->guest, &count);
-	uint64_t task_id = 0;
-	bool strayed = false;
-
-	for (i = 0; i < count; i++) {
-		const struct sim_event *ev = &log[i];
-
-		if (ev->kind == SIM_EV_DEED)
-			strayed |= !is_harmless(ev);
-		if (ev->kind == SIM_EV_GOT && ev->what == VMGUEST_WIRE_REQUEST)
-			task_id = ev->task_id;
-		if (((ev->kind == SIM_EV_GOT &&
-		      ev->what == VMGUEST_WIRE_CANCEL) ||
-		     (ev->kind == SIM_EV_SENT &&
-		      ev->what == VMGUEST_WIRE_RESULT)) &&
-		    ev->task_id == task_id)
-			task_id = 0;
-		if (ev->kind == SIM_EV_GOT &&
-		    ev->what == VMGUEST_WIRE_WELCOME) {
-			task_id = 0;
-			strayed = false;
-		}
-	}
-	return sim_guest_is_welcome(slot->guest) && !task_id && !strayed;
-}
-
 /* A connection without a HELLO would stay with the host for a while. */
 static void slot_settle(struct slot *slot)
 {
@@ -825,9 +850,11 @@ static void slot_return(struct slot *slot)
 static void slot_look_for_clog(struct slot *slot)
 {
 	uint64_t now = sim_now_ns();
+	bool clogged = sim_guest_is_clogged(slot->guest);
 
-	if (sim_guest_is_clogged(slot->guest))
+	if (clogged || slot->clogged)
 		slot->clogged_ns += now - slot->turn_ns;
+	slot->clogged = clogged;
 	slot->turn_ns = now;
 }
 
@@ -936,6 +963,11 @@ static void skip(const char *words, const char *why)
 	skips++;
 }
 
+static unsigned int unique_percent(void)
+{
+	return options.slow > 1 ? UNIQUE_PERCENT_SLOW : UNIQUE_PERCENT;
+}
+
 static int conclude(void)
 {
 	double ms = to_ms(sim_now_ns() - storm.start_ns);
@@ -945,18 +977,19 @@ static int conclude(void)
 	       storm.started, storm.episodes, options.guests, ms / 1000,
 	       storm.started * 1000 / ms);
 	printf("# one way to end: %u of %u in quiet episodes; not judged: %u\n",
-	       storm.unique, storm.calm, storm.lost);
-	printf("# latest end: %.3f ms after the deadline; longest stall: %.0f ms\n",
+	       storm.unique, storm.quiet, storm.lost);
+	printf("# latest end: %.3f ms after the deadline, where nothing had to wait\n"
+	       "# longest wait for a processor: %.0f ms\n",
 	       (double)storm.latest_ns / MS, to_ms(stall_longest()));
 	report(!storm.stuck, "every guest came back, every task was watched");
 	report(!storm.twice, "every task ended exactly once");
 	report(!storm.late, "every task ended by its deadline");
 	report(!storm.wrong, "every task ended as the oracle says");
 	report(!storm.acted, "every result says what the guest did");
-	if (storm.calm < MANY)
-		skip("one way to end", "the machine stood still too often");
+	if (storm.quiet < MANY)
+		skip("one way to end", "the machine has too much else to do");
 	else
-		report(storm.unique * 100ULL >= storm.calm * UNIQUE_PERCENT,
+		report(storm.unique * 100ULL >= storm.quiet * unique_percent(),
 		       "the oracle knows one way to end of nearly all");
 	if (storm.started < MANY)
 		skip("the histogram", "too few tasks for percents");
