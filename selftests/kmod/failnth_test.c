@@ -567,12 +567,12 @@ FIXTURE_VARIANT(call) {
 #define CALL(name, ...)							\
 	FIXTURE_VARIANT_ADD(call, name) { __VA_ARGS__ }
 
-CALL(open, .before = registered, .make = call_open, .least = 1);
+CALL(open, .before = registered, .make = call_open, .least = 2);
 CALL(get_api, .before = registered, .make = call_get_api);
 CALL(vm_register, .make = call_register, .whole = unregister_whole,
-     .least = 1);
+     .least = 4);
 CALL(vm_register_with_lifeline, .make = call_register_lifeline,
-     .whole = unregister_whole, .least = 3);
+     .whole = unregister_whole, .least = 5);
 CALL(vm_register_adopting, .before = dialled_in,
      .make = call_register_lifeline, .whole = adopted_whole, .least = 2);
 CALL(vm_unregister, .before = registered, .make = call_unregister,
@@ -582,24 +582,24 @@ CALL(vm_get_next, .before = registered, .make = call_vm_get_next);
 CALL(vm_set, .before = registered, .make = call_vm_set, .whole = set_whole,
      .least = 2);
 CALL(shutdown, .before = connected, .make = call_shutdown,
-     .whole = shutdown_whole, .nothing = nothing_was_sent, .least = 4);
+     .whole = shutdown_whole, .nothing = nothing_was_sent, .least = 6);
 CALL(shutdown_joining, .before = running, .make = call_join,
-     .whole = one_joined, .nothing = nobody_joined, .least = 5);
+     .whole = one_joined, .nothing = nobody_joined, .least = 9);
 CALL(shutdown_superseding, .before = logging_off, .make = call_supersede,
-     .whole = superseded_whole, .nothing = nothing_superseded, .least = 4);
+     .whole = superseded_whole, .nothing = nothing_superseded, .least = 6);
 CALL(shutdown_queued, .before = registered, .make = call_queue,
-     .whole = queued_whole, .nothing = nothing_queued, .least = 3);
+     .whole = queued_whole, .nothing = nothing_queued, .least = 12);
 CALL(shutdown_of_an_absent_vm, .before = absent, .make = call_shutdown,
-     .answer = -EHOSTDOWN, .least = 4);
+     .answer = -EHOSTDOWN, .least = 14);
 CALL(shutdown_of_an_absent_vm_queued, .before = absent, .make = call_queue,
-     .answer = -EHOSTDOWN, .least = 4);
+     .answer = -EHOSTDOWN, .least = 14);
 CALL(restart, .before = connected, .make = call_restart,
-     .whole = restart_whole, .nothing = nothing_was_sent, .least = 4);
+     .whole = restart_whole, .nothing = nothing_was_sent, .least = 6);
 CALL(logoff, .before = connected, .make = call_logoff,
-     .whole = logoff_whole, .nothing = nothing_was_sent, .least = 4);
+     .whole = logoff_whole, .nothing = nothing_was_sent, .least = 6);
 CALL(ping, .before = connected, .make = call_ping,
-     .whole = ping_whole, .nothing = nothing_was_sent, .least = 4);
-CALL(task_open, .before = running, .make = call_task_open, .least = 2);
+     .whole = ping_whole, .nothing = nothing_was_sent, .least = 6);
+CALL(task_open, .before = running, .make = call_task_open, .least = 3);
 CALL(task_get, .before = running, .make = call_task_get);
 CALL(task_read, .before = running, .make = call_task_read);
 CALL(task_blocker, .before = blocked, .make = call_task_blocker);
