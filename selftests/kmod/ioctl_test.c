@@ -745,7 +745,7 @@ TEST_F(request, without_a_file)
 	snprintf(text, sizeof(text), "%ld", most);
 	ASSERT_EQ(0, vmg_call(self->fd, VMGUEST_VM_SET, &mode));
 	self->ask.flags = VMGUEST_REQ_QUEUE;
-	ASSERT_TRUE(write_file_max("1"));
+	ASSERT_TRUE(write_file_max("0"));
 	EXPECT_TRUE(vmg_as_user(NOBODY, NOBODY, ask_is_enfile, &data));
 	ASSERT_TRUE(write_file_max(text));
 	EXPECT_EQ(0, vmg_call(self->fd, VMGUEST_SHUTDOWN, &self->ask));
