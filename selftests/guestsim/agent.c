@@ -415,14 +415,15 @@ static void agent_do_flood(struct stream *stream, uint64_t count)
 	const struct vmguest_frame frame = { .type = VMGUEST_WIRE_PONG };
 	uint8_t buf[FLOOD_CHUNK * sizeof(struct vmguest_wire_header)];
 	size_t len = 0;
+	size_t n;
 
-	while (count--) {
+	while (len < sizeof(buf))
 		len += vmguest_protocol_encode(&frame, buf + len,
 					       sizeof(buf) - len);
-		if (len < sizeof(buf) && count)
-			continue;
-		stream_send(stream, buf, len);
-		len = 0;
+	for (; count; count -= n) {
+		n = count < FLOOD_CHUNK ? count : FLOOD_CHUNK;
+		stream_send(stream, buf,
+			    n * sizeof(struct vmguest_wire_header));
 	}
 }
 

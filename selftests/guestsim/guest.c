@@ -15,11 +15,26 @@
 #define PORT_FIRST	512
 #define PORT_LAST	1023
 
+static bool guest_has_port(const struct sim_guest *guest, uint32_t port)
+{
+	const struct stream *stream;
+
+	for (stream = guest->streams; stream; stream = stream->next)
+		if (stream->port == port)
+			return true;
+	return false;
+}
+
 uint32_t guest_next_port(struct sim_guest *guest)
 {
-	if (guest->port <= PORT_FIRST)
-		guest->port = PORT_LAST + 1;
-	return --guest->port + (guest->unprivileged ? PORT_LAST : 0);
+	uint32_t port;
+
+	do {
+		if (guest->port <= PORT_FIRST)
+			guest->port = PORT_LAST + 1;
+		port = --guest->port + (guest->unprivileged ? PORT_LAST : 0);
+	} while (guest_has_port(guest, port));
+	return port;
 }
 
 void guest_log(struct sim_guest *guest, enum sim_event_kind kind, uint16_t what,
@@ -316,6 +331,12 @@ void sim_hand_reset(struct sim_guest *g)
 	if (g->hand)
 		stream_reset(g->hand);
 	guest_settle(g);
+}
+
+size_t sim_guest_backlog(const struct sim_guest *g)
+{
+	return (g->channel ? g->channel->backlog_len : 0) +
+	       g->device.waiting * g->mtu;
 }
 
 bool sim_guest_is_on(const struct sim_guest *g)

@@ -262,6 +262,9 @@ bool sim_hand_is_open(const struct sim_guest *g);
 bool sim_hand_is_over(const struct sim_guest *g);
 void sim_hand_reset(struct sim_guest *g);
 
+/* Bytes that the agent has said and the host has not taken. */
+size_t sim_guest_backlog(const struct sim_guest *g);
+
 /* Undo SIM_FREEZE. */
 void sim_guest_thaw(struct sim_guest *g);
 
