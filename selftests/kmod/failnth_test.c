@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every allocation of every call fails once, then every allocation of the work
- * for a guest: a call that fails has changed nothing and sent nothing, a request
- * is delivered whole or not at all, and a guest is heard or closed, never
- * forgotten. Needs a kernel with fault injection.
+ * for a guest: a call that fails has changed nothing and sent nothing, a
+ * request is delivered whole or not at all, and a guest is heard or closed,
+ * never forgotten. Needs a kernel with fault injection.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,6 +22,9 @@
 #define BOOT		1
 #define NAME		"sim"
 #define REASON		"every allocation fails once"
+
+/* By this the harness knows a skip; a setup that returns goes on to the test. */
+#define EXIT_SKIP	255
 
 /* No sweep is that long. */
 #define SWEEP_MAX	400
@@ -53,6 +56,7 @@ struct world {
 	int has_vm;
 	int vms;
 	int fds;
+	int free_fd;
 	int module_refs;
 };
 
@@ -66,6 +70,15 @@ static int count_fds(void)
 	if (dir)
 		closedir(dir);
 	return count;
+}
+
+/* One that was reserved for a file is none that readdir() shows. */
+static int lowest_free_fd(int fd)
+{
+	int free_fd = dup(fd);
+
+	close(free_fd);
+	return free_fd;
 }
 
 static int module_refs(void)
@@ -98,10 +111,11 @@ static void look(struct scene *s, struct world *world)
 	world->vm.frames_out = 0;
 	world->vms = vmg_count(s->fd);
 	world->fds = count_fds();
+	world->free_fd = lowest_free_fd(s->fd);
 	world->module_refs = module_refs();
 }
 
-/* Without a lifeline nothing tells when an agent has left but the VM's state. */
+/* No event tells when an agent has left. */
 static bool agent_is_there(struct scene *s)
 {
 	struct vmguest_vm_get vm;
@@ -609,7 +623,7 @@ CALL(task_cancel, .before = running, .make = call_task_cancel,
 FIXTURE_SETUP(call)
 {
 	if (fault_begin())
-		SKIP(return, "this kernel cannot fail allocations");
+		SKIP(_exit(EXIT_SKIP), "this kernel cannot fail allocations");
 	scene_begin(&self->s);
 	ASSERT_LE(0, self->s.fd);
 	ASSERT_LE(0, self->s.pipe[0]);
@@ -689,7 +703,7 @@ FIXTURE_SETUP(guest)
 	struct scene *s = &self->s;
 
 	if (fault_begin())
-		SKIP(return, "this kernel cannot fail allocations");
+		SKIP(_exit(EXIT_SKIP), "this kernel cannot fail allocations");
 	scene_begin(s);
 	ASSERT_LE(0, s->fd);
 	ASSERT_EQ(0, vmg_register(s->fd, "other", VMG_ABSENT_CID, s->pipe[0],
@@ -703,7 +717,7 @@ FIXTURE_TEARDOWN(guest)
 	EXPECT_TRUE(scene_end(&self->s));
 }
 
-/* A registration that fails: its VM is allocated before its name is looked at. */
+/* A registration that fails, after its VM was allocated. */
 static void allocate(void *data)
 {
 	struct scene *s = data;
@@ -725,8 +739,8 @@ static int dial_and_hello(struct sim *sim)
 }
 
 /*
- * A guest dials while allocations fail. It hears WELCOME, or its connection ends
- * and it dials once more. Return: whether a fault struck.
+ * A guest dials while allocations fail. It hears WELCOME, or its connection
+ * ends and it dials once more. Return: whether a fault struck.
  */
 static bool dial_in(struct __test_metadata *_metadata, struct scene *s,
 		    bool registered, int patience)

@@ -9,8 +9,9 @@
  * Their allocations are told by their stack, which has a return address in the
  * module's text: that is failslab's stacktrace filter. All that the module
  * allocates, sockets and packets included, comes from slabs. failslab fails
- * whenever its count of such allocations is a multiple of "interval", and nobody
- * can read or reset that count; so it is turned on until it has just done that.
+ * whenever its count of such allocations is a multiple of "interval", and
+ * nobody can read or reset that count; so it is turned on until it has just
+ * done that.
  */
 #include <fcntl.h>
 #include <stdint.h>
