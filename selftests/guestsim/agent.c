@@ -463,6 +463,8 @@ void agent_do(struct sim_guest *guest, enum sim_deed deed, uint64_t arg)
 {
 	struct stream *stream = guest->channel;
 
+	if (guest->doom != SIM_CARRY_ON)
+		return;
 	guest_log(guest, SIM_EV_DEED, deed, guest->task_id, arg);
 	if (agent_do_to_guest(guest, deed) || !stream ||
 	    (agent_needs_task(deed) && !guest->task_id))

@@ -613,8 +613,13 @@ static bool step_act(const struct story *story, struct state *s)
 	return false;
 }
 
+/*
+ * The @other way, see is_unsure(): an end that the module hears of when the VMM
+ * has ended, too, is a reset; a reset, when there is another VMM with that CID,
+ * does not show that the CID had left.
+ */
 static bool step_connection(const struct story *story, struct state *s, int c,
-			    bool absent)
+			    bool other)
 {
 	const struct event *ev = &story->connection[c].event[s->done[c]++];
 
@@ -629,8 +634,10 @@ static bool step_connection(const struct story *story, struct state *s, int c,
 		model_malformed(&s->model, c);
 		break;
 	case EVENT_END:
+		model_end(&s->model, c, other, other);
+		break;
 	case EVENT_RESET:
-		model_end(&s->model, c, ev->kind == EVENT_RESET, absent);
+		model_end(&s->model, c, true, !other);
 		break;
 	default:
 		return false;
@@ -639,7 +646,7 @@ static bool step_connection(const struct story *story, struct state *s, int c,
 }
 
 static bool step_to(const struct story *story, struct state *s,
-		    const struct choice *choice, bool absent)
+		    const struct choice *choice, bool other)
 {
 	struct model *m = &s->model;
 
@@ -647,7 +654,7 @@ static bool step_to(const struct story *story, struct state *s,
 	case CHOICE_ACT:
 		return step_act(story, s);
 	case CHOICE_CONNECTION:
-		return step_connection(story, s, choice->index, absent);
+		return step_connection(story, s, choice->index, other);
 	case CHOICE_LIFELINE:
 		s->lifeline = 1;
 		model_lifeline(m);
@@ -674,7 +681,7 @@ static bool step_to(const struct story *story, struct state *s,
 }
 
 static bool step(const struct story *story, struct state *s,
-		 const struct choice *choice, bool absent)
+		 const struct choice *choice, bool other)
 {
 	struct model_window *now = &s->model.now;
 	bool fits;
@@ -682,7 +689,7 @@ static bool step(const struct story *story, struct state *s,
 	if (now->lo < choice->when.lo)
 		now->lo = choice->when.lo;
 	now->hi = choice->when.hi == NEVER ? now->lo : choice->when.hi;
-	fits = step_to(story, s, choice, absent);
+	fits = step_to(story, s, choice, other);
 	/* The same state by whatever order. */
 	now->hi = 0;
 	return fits;
@@ -791,30 +798,34 @@ static void search_found(struct search *search, const struct model *m)
 static void search_from(struct search *search, struct state *s);
 
 static void search_branch(struct search *search, const struct state *s,
-			  const struct choice *choice, bool absent)
+			  const struct choice *choice, bool other)
 {
 	struct state next;
 
 	memcpy(&next, s, sizeof(next));
-	if (step(search->story, &next, choice, absent))
+	if (step(search->story, &next, choice, other))
 		search_from(search, &next);
 }
 
-/* Whether the CID was still absent when the module looked: see both. */
+/* Whether an end of a connection can be seen in two ways. */
 static bool is_unsure(const struct story *story, const struct choice *choice,
 		      const struct state *s)
 {
 	const struct event *ev;
 	unsigned int i;
 
-	if (choice->kind != CHOICE_CONNECTION || story->history->lifeline)
+	if (choice->kind != CHOICE_CONNECTION)
 		return false;
 	ev = &story->connection[choice->index].event[s->done[choice->index]];
-	if (ev->kind != EVENT_RESET)
-		return false;
-	for (i = 0; i < story->absences; i++)
-		if (story->absence[i].lo == ev->when.lo)
-			return story->absence[i].hi < ev->when.hi;
+	for (i = 0; i < story->absences; i++) {
+		const struct model_window *absence = &story->absence[i];
+
+		if (ev->kind == EVENT_END && ev->when.lo < absence->lo &&
+		    absence->lo < ev->when.hi)
+			return true;
+		if (ev->kind == EVENT_RESET && ev->when.lo == absence->lo)
+			return absence->hi < ev->when.hi;
+	}
 	return false;
 }
 
@@ -844,9 +855,9 @@ static void search_branches(struct search *search, const struct state *s,
 
 		if (choice->when.lo > choices->hi)
 			continue;
-		search_branch(search, s, choice, true);
+		search_branch(search, s, choice, false);
 		if (is_unsure(search->story, choice, s))
-			search_branch(search, s, choice, false);
+			search_branch(search, s, choice, true);
 	}
 }
 
@@ -868,7 +879,7 @@ static void search_from(struct search *search, struct state *s)
 		if (count_next(&choices, &which) != 1 ||
 		    is_unsure(story, &choices.choice[which], s))
 			break;
-		if (!step(story, s, &choices.choice[which], true))
+		if (!step(story, s, &choices.choice[which], false))
 			return;
 	}
 	if (search->visits == VISITS || !search_is_new(search, s))

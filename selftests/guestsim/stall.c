@@ -22,7 +22,7 @@ static uint64_t longest_ns;
 static uint64_t grace_ns;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void stall_note(uint64_t from_ns, uint64_t to_ns)
+void stall_add(uint64_t from_ns, uint64_t to_ns)
 {
 	pthread_mutex_lock(&lock);
 	stalls[stall_count % STALLS].from_ns = from_ns;
@@ -44,7 +44,7 @@ static void *stall_look(void *data __attribute__((unused)))
 		nanosleep(&pause, NULL);
 		now = sim_now_ns();
 		if (now - before > LOOK_NS + grace_ns)
-			stall_note(before + LOOK_NS, now);
+			stall_add(before + LOOK_NS, now);
 	}
 	return NULL;
 }
