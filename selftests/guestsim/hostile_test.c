@@ -680,8 +680,8 @@ TEST_F(guest, never_dials)
 	sim_guest_at(self->guest, SIM_AT_BOOT, SIM_HANG);
 	ASSERT_EQ(0, sim_guest_boot(self->guest));
 	EXPECT_EQ(-ENOTCONN, try(self->fd, VMGUEST_SHUTDOWN, self->vm, 0));
-	ASK(self->vm, VMGUEST_SHUTDOWN,
-	    request.flags = VMGUEST_REQ_QUEUE; request.deadline_ms = 100);
+	ASK(self->vm, VMGUEST_SHUTDOWN, request.flags = VMGUEST_REQ_QUEUE;
+	    request.deadline_ms = 100);
 	task = TASK();
 	EXPECT_ENDED(task, VMGUEST_RESULT_TIMEOUT, -ETIMEDOUT);
 	EXPECT_EQ(0, task.proofs);
