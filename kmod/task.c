@@ -392,6 +392,11 @@ static void task_evaluate(struct vmguest_task *task)
 		task_lost_vm(task);
 }
 
+static bool task_is_due(const struct vmguest_task *task)
+{
+	return task->deadline_ms && task_elapsed_ms(task) >= task->deadline_ms;
+}
+
 static void task_expire(struct vmguest_task *task)
 {
 	task_withdraw(task);
@@ -403,6 +408,18 @@ static void task_expire(struct vmguest_task *task)
 				      -EBUSY);
 	else
 		vmguest_task_complete(task, VMGUEST_RESULT_TIMEOUT, -ETIMEDOUT);
+}
+
+/*
+ * The running request. A deadline does not wait for its timer: whatever is
+ * learnt after it does not count any more.
+ */
+static struct vmguest_task *task_current(struct vmguest_vm *vm)
+{
+	lockdep_assert_held(&vm->lock);
+	if (vm->task && task_is_due(vm->task))
+		task_expire(vm->task);
+	return vm->task;
 }
 
 static void task_queue_send(struct vmguest_task *task)
@@ -444,13 +461,11 @@ static void vmguest_task_timer(struct work_struct *work)
 	    task_awaits_absence(task))
 		vmguest_vm_left_host(vm);
 	if (vmguest_task_is_running(task)) {
-		u32 elapsed = task_elapsed_ms(task);
-
-		if (task->deadline_ms && elapsed >= task->deadline_ms) {
+		if (task_is_due(task)) {
 			task_expire(task);
 		} else {
 			if (task_force_pending(task) &&
-			    elapsed >= task->force_after_ms)
+			    task_elapsed_ms(task) >= task->force_after_ms)
 				task_escalate(task);
 			task_arm_timer(task);
 		}
@@ -540,7 +555,7 @@ int vmguest_task_admit(struct vmguest_task *task, u32 flags, bool absent,
 	err = -ENOENT;
 	if (vm->dead)
 		goto unlock;
-	if (task->verb != VMGUEST_VERB_PING && vm->task) {
+	if (task->verb != VMGUEST_VERB_PING && task_current(vm)) {
 		err = task_compare(task, vm->task, flags);
 		if (err) {
 			*running = vm->task;
@@ -719,6 +734,10 @@ static void task_pong(struct vmguest_vm *vm, u64 task_id)
 	list_for_each_entry(task, &vm->pings, node) {
 		if (task->id != task_id || !task->handed)
 			continue;
+		if (task_is_due(task)) {
+			task_expire(task);
+			return;
+		}
 		task->proofs |= VMGUEST_PROOF_PONG;
 		vmguest_task_complete(task, VMGUEST_RESULT_SUCCESS, 0);
 		return;
@@ -868,13 +887,14 @@ int vmguest_task_handle(struct vmguest_vm *vm,
 			const struct vmguest_frame *frame,
 			struct vmguest_blocker **blocker)
 {
-	struct vmguest_task *task = vm->task;
+	struct vmguest_task *task;
 
 	lockdep_assert_held(&vm->lock);
 	if (frame->type == VMGUEST_WIRE_PONG) {
 		task_pong(vm, frame->task_id);
 		return 0;
 	}
+	task = task_current(vm);
 	if (task && task->id != frame->task_id)
 		task = NULL;
 	if (task && !task->handed)
@@ -927,9 +947,8 @@ static void task_new_boot(struct vmguest_task *task)
  */
 void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot)
 {
-	struct vmguest_task *task = vm->task;
+	struct vmguest_task *task = task_current(vm);
 
-	lockdep_assert_held(&vm->lock);
 	if (!same_boot)
 		vm->accepted_id = 0;
 	if (!task)
@@ -980,10 +999,9 @@ void vmguest_task_agent_lost(struct vmguest_vm *vm)
  */
 void vmguest_task_channel_down(struct vmguest_vm *vm, bool reset)
 {
-	struct vmguest_task *task = vm->task;
+	struct vmguest_task *task = task_current(vm);
 	bool last = list_empty(&vm->channels);
 
-	lockdep_assert_held(&vm->lock);
 	if (!task)
 		return;
 	if (reset || (last && (task->proofs & VMGUEST_PROOF_LAST_BREATH))) {
@@ -1002,10 +1020,14 @@ void vmguest_task_vm_gone(struct vmguest_vm *vm)
 
 	lockdep_assert_held(&vm->lock);
 	list_for_each_entry_safe(task, next, &vm->pings, node) {
+		if (task_is_due(task)) {
+			task_expire(task);
+			continue;
+		}
 		task->proofs |= VMGUEST_PROOF_VM_GONE;
 		task_lost_vm(task);
 	}
-	task = vm->task;
+	task = task_current(vm);
 	if (!task)
 		return;
 	task->proofs |= VMGUEST_PROOF_VM_GONE;
@@ -1021,7 +1043,7 @@ void vmguest_task_vm_returned(struct vmguest_vm *predecessor)
 	struct vmguest_task *task;
 
 	spin_lock(&predecessor->lock);
-	task = predecessor->task;
+	task = task_current(predecessor);
 	if (task && task->verb == VMGUEST_VERB_RESTART)
 		task_new_boot(task);
 	spin_unlock(&predecessor->lock);

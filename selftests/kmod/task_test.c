@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "task_fixture.h"
@@ -391,6 +392,64 @@ TEST_F(task, the_deadline_is_kept_and_final)
 	EXPECT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_CANCEL));
 	ASSERT_EQ(0, sim_send(&self->sim, VMGUEST_WIRE_COMMIT, self->id));
 	EXPECT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_CANCEL));
+}
+
+static void wait_until(uint64_t ns)
+{
+	const struct timespec time = { ns / 1000000000, ns % 1000000000 };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL))
+		;
+}
+
+/* The module's timer has a grain: most of these are heard before it fires. */
+#define LATE_ANSWERS	10
+
+TEST_F(task, a_pong_after_the_deadline_does_not_count)
+{
+	struct vmguest_task_get info;
+	int i;
+
+	CONNECT();
+	for (i = 0; i < LATE_ANSWERS; i++) {
+		struct vmguest_request request = vmg_request(self->vm);
+
+		request.deadline_ms = 50;
+		ASK(VMGUEST_PING, &request);
+		ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_PING));
+		wait_until(vmg_task(self->task).start_ns + 50 * 1000000);
+		ASSERT_EQ(0, sim_send(&self->sim, VMGUEST_WIRE_PONG, self->id));
+		info = vmg_wait(self->task);
+		EXPECT_ENDED(info, VMGUEST_RESULT_TIMEOUT, -ETIMEDOUT);
+		EXPECT_EQ(0, info.proofs);
+		close(self->task);
+	}
+	self->task = -1;
+}
+
+TEST_F(task, an_answer_after_the_deadline_does_not_count)
+{
+	struct vmguest_task_get info;
+	int i;
+
+	CONNECT();
+	for (i = 0; i < LATE_ANSWERS; i++) {
+		struct vmguest_request request = vmg_request(self->vm);
+
+		request.deadline_ms = 50;
+		request.until = VMGUEST_UNTIL_ACCEPTED;
+		ASK(VMGUEST_SHUTDOWN, &request);
+		ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+		wait_until(vmg_task(self->task).start_ns + 50 * 1000000);
+		ASSERT_EQ(0, sim_send(&self->sim, VMGUEST_WIRE_ACCEPTED,
+				      self->id));
+		info = vmg_wait(self->task);
+		EXPECT_ENDED(info, VMGUEST_RESULT_TIMEOUT, -ETIMEDOUT);
+		EXPECT_EQ(0, info.proofs);
+		EXPECT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_CANCEL));
+		close(self->task);
+	}
+	self->task = -1;
 }
 
 TEST_F(task, blocked_until_the_deadline_is_machine_locked)
