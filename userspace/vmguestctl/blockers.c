@@ -66,21 +66,14 @@ int blockers_command(const struct options *options, char **words, int count)
 	int client, ret;
 
 	(void)count;
-	ret = parse_vm(words[0], &vm);
-	if (ret)
-		return ret;
-	client = open_client(options);
+	client = open_vm(options, words[0], &vm);
 	if (client < 0)
 		return -client;
 	ret = open_request(client, &vm, &job);
 	close(client);
 	if (ret) {
-		job.exit = exit_of_call(0, ret);
-		report_call_error(options, &(struct call_error) {
-			.subject = words[0], .layer = VMGUEST_LAYER_CALL,
-			.what = "cannot read who is in the way",
-			.error = ret, .exit = job.exit,
-		});
+		job.exit = call_failed(options, VMGUEST_LAYER_CALL, words[0],
+				       "cannot read who is in the way", ret);
 	} else {
 		tell_blockers(options, &job);
 	}

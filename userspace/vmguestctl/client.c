@@ -35,3 +35,23 @@ int open_client(const struct options *options)
 	});
 	return -EXIT_NO_MODULE;
 }
+
+int open_vm(const struct options *options, const char *word,
+	    struct vmguest_vm_ref *vm)
+{
+	int ret = parse_vm(word, vm);
+
+	return ret ? -ret : open_client(options);
+}
+
+int call_failed(const struct options *options, enum vmguest_layer layer,
+		const char *subject, const char *what, int error)
+{
+	struct call_error call = {
+		.subject = subject, .layer = layer, .what = what,
+		.error = error, .exit = exit_of_call(0, error),
+	};
+
+	report_call_error(options, &call);
+	return call.exit;
+}

@@ -110,8 +110,8 @@ static bool is_starting(const struct batch *batch, int index, int error)
 		vm.state != VMGUEST_VM_GONE;
 }
 
-static void call_failed(struct batch *batch, int index, int error,
-			uint64_t task_id)
+static void ask_failed(struct batch *batch, int index, int error,
+		       uint64_t task_id)
 {
 	struct job *job = &batch->jobs[index];
 	bool starting = is_starting(batch, index, error);
@@ -142,7 +142,7 @@ static void ask(struct batch *batch, int index)
 	job->fd = vmguest_request(batch->client, batch->verb,
 				  &batch->vms[index], &batch->how, &task_id);
 	if (job->fd < 0)
-		call_failed(batch, index, job->fd, task_id);
+		ask_failed(batch, index, job->fd, task_id);
 }
 
 static void tell_task(const struct batch *batch, struct job *job)

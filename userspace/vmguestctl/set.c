@@ -6,8 +6,8 @@
 
 #include "vmguestctl.h"
 
-static int call_failed(const struct options *options, const char *subject,
-		       int error)
+static int set_failed(const struct options *options, const char *subject,
+		      int error)
 {
 	struct call_error call = {
 		.subject = subject, .layer = VMGUEST_LAYER_CALL,
@@ -53,7 +53,7 @@ static int set_vm(const struct options *options, int client, const char *word,
 	change.vm_flags = options->marks;
 	ret = fill_owner(options, client, vm, &change);
 	if (ret)
-		return call_failed(options, word, ret);
+		return set_failed(options, word, ret);
 	if (change.what & VMGUEST_SET_LIFELINE) {
 		change.lifeline_fd = open_lifeline(options, word);
 		if (change.lifeline_fd < -1)
@@ -62,7 +62,7 @@ static int set_vm(const struct options *options, int client, const char *word,
 	ret = vmguest_set(client, vm, &change);
 	if (change.lifeline_fd > 0)
 		close(change.lifeline_fd);
-	return ret ? call_failed(options, word, ret) : EXIT_DONE;
+	return ret ? set_failed(options, word, ret) : EXIT_DONE;
 }
 
 int set_command(const struct options *options, char **words, int count)
@@ -72,10 +72,7 @@ int set_command(const struct options *options, char **words, int count)
 	int client, ret;
 
 	(void)count;
-	ret = parse_vm(words[0], &vm);
-	if (ret)
-		return ret;
-	client = open_client(options);
+	client = open_vm(options, words[0], &vm);
 	if (client < 0)
 		return -client;
 	ret = set_vm(options, client, words[0], &vm);

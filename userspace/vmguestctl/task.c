@@ -7,18 +7,6 @@
 
 #include "vmguestctl.h"
 
-static int call_failed(const struct options *options, const char *word,
-		       enum vmguest_layer layer, const char *what, int error)
-{
-	struct call_error call = {
-		.subject = word, .layer = layer, .what = what,
-		.error = error, .exit = exit_of_call(0, error),
-	};
-
-	report_call_error(options, &call);
-	return call.exit;
-}
-
 static int parse_tasks(char **words, int count, uint64_t *ids)
 {
 	int i;
@@ -47,7 +35,7 @@ static int open_job(const struct options *options, int client, uint64_t id,
 	if (job->fd >= 0)
 		close(job->fd);
 	job->fd = -1;
-	return call_failed(options, word, VMGUEST_LAYER_CALL,
+	return call_failed(options, VMGUEST_LAYER_CALL, word,
 			   "cannot open this task", ret);
 }
 
@@ -75,9 +63,11 @@ static int cancel_all(const struct options *options, struct job *jobs,
 			continue;
 		error = vmguest_cancel(jobs[i].fd);
 		if (error) {
-			ret = worse(ret, call_failed(options, words[i],
+			ret = worse(ret, call_failed(options,
 						     VMGUEST_LAYER_CANCEL,
-						     "cannot cancel this task", error));
+						     words[i],
+						     "cannot cancel this task",
+						     error));
 			continue;
 		}
 		if (!options->json)

@@ -69,18 +69,6 @@ int parse_vm(const char *word, struct vmguest_vm_ref *vm)
 	return usage_error("'%s' is not a VM: a name, id:12 or cid:7", safe);
 }
 
-static int call_failed(const struct options *options, const char *subject,
-		       const char *what, int error)
-{
-	struct call_error call = {
-		.subject = subject, .layer = VMGUEST_LAYER_CALL,
-		.what = what, .error = error, .exit = exit_of_call(0, error),
-	};
-
-	report_call_error(options, &call);
-	return call.exit;
-}
-
 /* Old C libraries have no function for it. */
 static int pidfd_of(pid_t pid)
 {
@@ -127,7 +115,8 @@ static int do_register(const struct options *options, int client,
 	if (vm.lifeline_fd >= 0)
 		close(vm.lifeline_fd);
 	if (ret)
-		return call_failed(options, name, "cannot register", ret);
+		return call_failed(options, VMGUEST_LAYER_CALL, name,
+				   "cannot register", ret);
 	if (options->json)
 		return status_command(options, (char *[]) { (char *)name }, 1);
 	say("%s: registered, id %llu", name, (unsigned long long)id);
@@ -172,18 +161,15 @@ int unregister_command(const struct options *options, char **words, int count)
 	int client, ret;
 
 	(void)count;
-	ret = parse_vm(words[0], &vm);
-	if (ret)
-		return ret;
-	client = open_client(options);
+	client = open_vm(options, words[0], &vm);
 	if (client < 0)
 		return -client;
 	ret = vmguest_unregister(client, &vm, options->abort ?
 				 VMGUEST_UNREGISTER_ABORT : 0);
 	close(client);
 	if (ret)
-		return call_failed(options, words[0], "cannot unregister",
-				   ret);
+		return call_failed(options, VMGUEST_LAYER_CALL, words[0],
+				   "cannot unregister", ret);
 	tell_unregistered(options, words[0]);
 	return EXIT_DONE;
 }
@@ -208,8 +194,8 @@ int list_command(const struct options *options, char **words, int count)
 			report_vm_row(&vm);
 	}
 	close(client);
-	return ret ? call_failed(options, NULL, "cannot list", ret) :
-		EXIT_DONE;
+	return ret ? call_failed(options, VMGUEST_LAYER_CALL, NULL,
+				 "cannot list", ret) : EXIT_DONE;
 }
 
 int status_command(const struct options *options, char **words, int count)
@@ -219,17 +205,14 @@ int status_command(const struct options *options, char **words, int count)
 	int client, ret;
 
 	(void)count;
-	ret = parse_vm(words[0], &vm);
-	if (ret)
-		return ret;
-	client = open_client(options);
+	client = open_vm(options, words[0], &vm);
 	if (client < 0)
 		return -client;
 	ret = vmguest_find(client, &vm, &info);
 	close(client);
 	if (ret)
-		return call_failed(options, words[0], "cannot read its state",
-				   ret);
+		return call_failed(options, VMGUEST_LAYER_CALL, words[0],
+				   "cannot read its state", ret);
 	report_vm(options, &info);
 	return EXIT_DONE;
 }

@@ -157,8 +157,14 @@ int cid_open(struct cid_search *search, int client, uint32_t first);
 int cid_next(struct cid_search *search);
 void cid_close(struct cid_search *search);
 
-/* client.c: an fd, or -EXIT_NO_MODULE after saying why */
+/* client.c: an fd, or a negative exit code after saying why */
 int open_client(const struct options *options);
+/* As open_client(), when @word is a VM. */
+int open_vm(const struct options *options, const char *word,
+	    struct vmguest_vm_ref *vm);
+/* Says what was refused. Return: the exit code. */
+int call_failed(const struct options *options, enum vmguest_layer layer,
+		const char *subject, const char *what, int error);
 
 /* watch.c: all tasks in one loop */
 struct job {
