@@ -634,6 +634,7 @@ void vmguest_channel_uninit(void)
 	list_for_each_entry(channel, &channels, node)
 		vmguest_channel_close(channel);
 	mutex_unlock(&channels_lock);
+	/* Without the mutex: nothing is added any more, so empty is for good. */
 	wait_event(channels_gone, list_empty(&channels));
 	/* Callbacks that found their channel before it was unhooked return. */
 	synchronize_rcu();

@@ -56,10 +56,10 @@ static void lifeline_work(struct work_struct *work)
 {
 	struct vmguest_lifeline *lifeline =
 		container_of(work, struct vmguest_lifeline, work);
+	struct vmguest_vm *vm;
 
 	/* Pairs with vmguest_lifeline_create(). */
-	struct vmguest_vm *vm = smp_load_acquire(&lifeline->vm);
-
+	vm = smp_load_acquire(&lifeline->vm);
 	if (vm && lifeline_is_fired(lifeline))
 		vmguest_vm_lifeline_fired(vm, lifeline);
 }

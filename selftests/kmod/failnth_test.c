@@ -124,6 +124,7 @@ static bool agent_is_there(struct scene *s)
 	       (vm.vm_flags & VMGUEST_VM_AGENT);
 }
 
+/* Nothing can be polled for that. */
 static bool agent_has_left(struct scene *s)
 {
 	uint64_t start = vmg_now_ms();
