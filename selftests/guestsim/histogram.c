@@ -144,14 +144,11 @@ void histogram_count_call(const struct oracle_act *act)
 	others++;
 }
 
-/* In few requests chance has a part: a class that has one percent on average. */
-#define FEW	20000
-
 static bool print_class(const char *words, unsigned int count)
 {
 	printf("# %7u %5.2f %% %s\n", count, all ? 100.0 * count / all : 0,
 	       words);
-	return count * (all < FEW ? 200ULL : 100ULL) >= all;
+	return count * 100ULL >= all;
 }
 
 bool histogram_print(void)

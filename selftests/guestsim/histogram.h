@@ -18,7 +18,7 @@ void histogram_count_call(const struct oracle_act *act);
 /* A task that has ended. */
 void histogram_count_task(const struct vmguest_task_get *task);
 
-/* Return: false when a class has less than one percent, half of that in few. */
+/* Return: false when a class has less than one percent. */
 bool histogram_print(void);
 
 #endif
