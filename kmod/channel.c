@@ -494,6 +494,13 @@ static void channel_teardown(struct vmguest_channel *channel, int reason)
 	vmguest_channel_put(channel);
 }
 
+/* By the work, so that a teardown, which stops the timer, is never before it. */
+static void channel_begin(struct vmguest_channel *channel)
+{
+	channel->begun = true;
+	vmguest_channel_set_timer(channel, CHANNEL_HELLO_MS);
+}
+
 static void channel_work(struct work_struct *work)
 {
 	struct vmguest_channel *channel =
@@ -503,6 +510,8 @@ static void channel_work(struct work_struct *work)
 
 	if (!channel->sock)
 		goto put;
+	if (!channel->begun)
+		channel_begin(channel);
 
 	received = channel_receive(channel, closing);
 	if (!received || received == -EAGAIN) {
@@ -550,7 +559,6 @@ int vmguest_channel_create(struct socket *sock, u32 cid)
 
 	vmguest_channel_get(channel);
 	channel_hook(channel);
-	vmguest_channel_set_timer(channel, CHANNEL_HELLO_MS);
 	/* What came before the hook raised no event. */
 	vmguest_channel_kick(channel);
 	vmguest_channel_put(channel);

@@ -79,6 +79,7 @@ struct vmguest_channel_sends {
  * @sends: What to send.
  * @tx_task: The task whose frame is in @tx; owns a reference. Work only, as all
  *	that follows.
+ * @begun: The work has run.
  * @counted: It counts among its CID's connections without a HELLO.
  * @rx_len: Bytes in @rx.
  * @tx_len: Bytes in @tx.
@@ -109,6 +110,7 @@ struct vmguest_channel {
 	struct vmguest_channel_sends sends;
 
 	struct vmguest_task *tx_task;
+	bool begun;
 	bool counted;
 	bool tx_last;
 	u16 fault_type;
