@@ -284,6 +284,15 @@ static int channel_read(struct vmguest_channel *channel)
 }
 
 /*
+ * The transport marks the connections of a VMM that dies as shut down before it
+ * gives them their error. Its CID it has forgotten even earlier.
+ */
+static int channel_why_ended(const struct vmguest_channel *channel)
+{
+	return vmguest_cid_is_absent(channel->cid) > 0 ? -ECONNRESET : -ENOLINK;
+}
+
+/*
  * Return: 0 when there is no more, -EAGAIN when others should have their turn
  * first, else why the channel ends; -ENOLINK is an orderly end.
  */
@@ -298,8 +307,10 @@ static int channel_receive(struct vmguest_channel *channel, bool closing)
 		ret = channel_read(channel);
 		if (ret == -EAGAIN)
 			return 0;
-		if (ret <= 0)
-			return ret ?: -ENOLINK;
+		if (!ret)
+			return channel_why_ended(channel);
+		if (ret < 0)
+			return ret;
 		bytes += ret;
 		channel->rx_len += ret;
 		ret = channel_decode(channel);
