@@ -24,8 +24,14 @@
 /* How long a connection may stay without HELLO. */
 #define CHANNEL_HELLO_MS	10000
 
-/* Frames that one run of the work handles before others get their turn. */
-#define CHANNEL_FRAMES_PER_RUN	32
+/*
+ * What a guest may say in a turn, in frames; the rest waits in its socket, and
+ * when that is full the guest does. A request earns it the answers.
+ */
+#define CHANNEL_TURN_MS		10
+#define CHANNEL_TURN_FRAMES	64
+#define CHANNEL_ANSWER_FRAMES	4
+#define CHANNEL_FRAMES_MAX	1024
 
 /* Bytes that are still read from a channel that is to be closed. */
 #define CHANNEL_DRAIN_BYTES	SZ_1M
@@ -58,12 +64,19 @@ void vmguest_channel_put(struct vmguest_channel *channel)
 	kref_put(&channel->ref, channel_release);
 }
 
+/* While it waits for its turn it is queued already, and not sooner. */
+static void channel_kick_after(struct vmguest_channel *channel,
+			       unsigned long delay)
+{
+	vmguest_channel_get(channel);
+	if (!queue_delayed_work(vmguest_wq, &channel->work, delay))
+		vmguest_channel_put(channel);
+}
+
 /* Any context. The caller has a reference or is a hooked callback. */
 void vmguest_channel_kick(struct vmguest_channel *channel)
 {
-	vmguest_channel_get(channel);
-	if (!queue_work(vmguest_wq, &channel->work))
-		vmguest_channel_put(channel);
+	channel_kick_after(channel, 0);
 }
 
 void vmguest_channel_close(struct vmguest_channel *channel)
@@ -217,9 +230,9 @@ static int channel_handle_frame(struct vmguest_channel *channel,
 		err = 0;
 		goto unlock;
 	}
-	/* A channel that was replaced has lost its say. */
+	/* A channel that was replaced has lost its say, and is being closed. */
 	if (channel->phase == VMGUEST_CHANNEL_ACTIVE && vm->channel != channel) {
-		err = 0;
+		err = -ESHUTDOWN;
 		goto unlock;
 	}
 	err = vmguest_task_handle(vm, frame, &blocker);
@@ -292,18 +305,30 @@ static int channel_why_ended(const struct vmguest_channel *channel)
 	return vmguest_cid_is_absent(channel->cid) > 0 ? -ECONNRESET : -ENOLINK;
 }
 
+/* What was read at once and is too much is paid off in later turns. */
+static bool channel_has_turn(struct vmguest_channel *channel)
+{
+	int left = channel->frames_left;
+
+	if (time_after_eq(jiffies, channel->turn_end)) {
+		channel->turn_end = jiffies + msecs_to_jiffies(CHANNEL_TURN_MS);
+		channel->frames_left = max(left, min(left, 0) +
+						 CHANNEL_TURN_FRAMES);
+	}
+	return channel->frames_left > 0;
+}
+
 /*
- * Return: 0 when there is no more, -EAGAIN when others should have their turn
- * first, else why the channel ends; -ENOLINK is an orderly end.
+ * Return: 0 when there is no more, -EAGAIN when it is not the guest's turn, else
+ * why the channel ends; -ENOLINK is an orderly end.
  */
 static int channel_receive(struct vmguest_channel *channel, bool closing)
 {
-	int frames = 0;
 	int bytes = 0;
 	int ret;
 
 	while (closing ? bytes < CHANNEL_DRAIN_BYTES :
-			 frames < CHANNEL_FRAMES_PER_RUN) {
+			 channel_has_turn(channel)) {
 		ret = channel_read(channel);
 		if (ret == -EAGAIN)
 			return 0;
@@ -316,7 +341,7 @@ static int channel_receive(struct vmguest_channel *channel, bool closing)
 		ret = channel_decode(channel);
 		if (ret < 0)
 			return ret;
-		frames += ret;
+		channel->frames_left -= max(ret, 1);
 	}
 	return -EAGAIN;
 }
@@ -407,8 +432,11 @@ static void channel_tx_done(struct vmguest_channel *channel)
 	spin_unlock(&vm->lock);
 	channel->tx_task = NULL;
 	channel->tx_len = 0;
-	if (task)
-		vmguest_task_put(task);
+	if (!task)
+		return;
+	channel->frames_left = min(channel->frames_left + CHANNEL_ANSWER_FRAMES,
+				   CHANNEL_FRAMES_MAX);
+	vmguest_task_put(task);
 }
 
 static int channel_write(struct vmguest_channel *channel)
@@ -505,6 +533,13 @@ static void channel_teardown(struct vmguest_channel *channel, int reason)
 	vmguest_channel_put(channel);
 }
 
+static unsigned long channel_turn_left(const struct vmguest_channel *channel)
+{
+	long left = channel->turn_end - jiffies;
+
+	return max(left, 0L);
+}
+
 /* By the work, so that a teardown, which stops the timer, is never before it. */
 static void channel_begin(struct vmguest_channel *channel)
 {
@@ -515,7 +550,8 @@ static void channel_begin(struct vmguest_channel *channel)
 static void channel_work(struct work_struct *work)
 {
 	struct vmguest_channel *channel =
-		container_of(work, struct vmguest_channel, work);
+		container_of(to_delayed_work(work), struct vmguest_channel,
+			     work);
 	bool closing = test_bit(CHANNEL_CLOSE, &channel->events);
 	int received, sent;
 
@@ -535,7 +571,7 @@ static void channel_work(struct work_struct *work)
 	if (closing && (!received || received == -EAGAIN))
 		received = -ESHUTDOWN;
 	if (received == -EAGAIN)
-		vmguest_channel_kick(channel);
+		channel_kick_after(channel, channel_turn_left(channel));
 	else if (received)
 		channel_teardown(channel, received);
 put:
@@ -557,11 +593,12 @@ int vmguest_channel_create(struct socket *sock, u32 cid)
 	if (!channel)
 		return -ENOMEM;
 	kref_init(&channel->ref);
-	INIT_WORK(&channel->work, channel_work);
+	INIT_DELAYED_WORK(&channel->work, channel_work);
 	INIT_DELAYED_WORK(&channel->timer, channel_timer);
 	INIT_LIST_HEAD(&channel->vm_node);
 	channel->cid = cid;
 	channel->sock = sock;
+	channel->turn_end = jiffies;
 	channel->counted = true;
 
 	mutex_lock(&channels_lock);

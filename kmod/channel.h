@@ -62,7 +62,7 @@ struct vmguest_channel_sends {
  *
  * @ref: Reference count.
  * @node: Entry in the list of all channels.
- * @work: Receives, sends, tears down.
+ * @work: Receives, sends, tears down. Delayed while the guest says too much.
  * @timer: Gives up on a HELLO, or on the older channel of a candidate.
  * @events: Bits of enum channel_event.
  * @cid: The peer's CID, vouched for by the transport; constant.
@@ -80,6 +80,8 @@ struct vmguest_channel_sends {
  * @tx_task: The task whose frame is in @tx; owns a reference. Work only, as all
  *	that follows.
  * @begun: The work has run.
+ * @turn_end: Until when what it says is counted.
+ * @frames_left: What it may say until then.
  * @counted: It counts among its CID's connections without a HELLO.
  * @rx_len: Bytes in @rx.
  * @tx_len: Bytes in @tx.
@@ -93,7 +95,7 @@ struct vmguest_channel_sends {
 struct vmguest_channel {
 	struct kref ref;
 	struct list_head node;
-	struct work_struct work;
+	struct delayed_work work;
 	struct delayed_work timer;
 	unsigned long events;
 	u32 cid;
@@ -111,6 +113,8 @@ struct vmguest_channel {
 
 	struct vmguest_task *tx_task;
 	bool begun;
+	unsigned long turn_end;
+	int frames_left;
 	bool counted;
 	bool tx_last;
 	u16 fault_type;

@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 int vmguest_listener_init(void);
+void vmguest_listener_stop(void);
 void vmguest_listener_uninit(void);
 u32 vmguest_listener_port(void);
 bool vmguest_listener_allows(u32 cid);

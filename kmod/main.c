@@ -36,12 +36,13 @@ static int __init vmguest_init(void)
 	}
 	err = vmguest_device_init();
 	if (err)
-		goto uninit_listener;
+		goto stop_listener;
 	return 0;
 
-uninit_listener:
-	vmguest_listener_uninit();
+stop_listener:
+	vmguest_listener_stop();
 	vmguest_channel_uninit();
+	vmguest_listener_uninit();
 uninit_vm:
 	vmguest_vm_uninit();
 destroy_workqueue:
@@ -56,8 +57,9 @@ destroy_workqueue:
 static void __exit vmguest_exit(void)
 {
 	vmguest_device_uninit();
-	vmguest_listener_uninit();
+	vmguest_listener_stop();
 	vmguest_channel_uninit();
+	vmguest_listener_uninit();
 	vmguest_vm_uninit();
 	destroy_workqueue(vmguest_wq);
 	vmguest_task_uninit();

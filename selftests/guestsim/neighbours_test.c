@@ -37,6 +37,9 @@
 /* Not more than so much slower. */
 #define RATIO_MAX	1.5
 
+/* As on a host: the other tests have it off. */
+#define CONNECT_RATE	"20"
+
 /* What waits for a hostile guest that does not answer. */
 #define PILE		300
 
@@ -215,6 +218,7 @@ FIXTURE_SETUP(beside)
 	sim_hurry();
 	self->shared = mmap(NULL, sizeof(*self->shared), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_EQ(0, vmg_set_parameter("connect_rate", CONNECT_RATE));
 	ASSERT_EQ(0, vmg_register(self->fd, "hostile", cid, -1,
 				  &self->hostile_vm));
 	ASSERT_EQ(0, vmg_register(self->fd, "guest", CID, -1, &self->vm));
@@ -243,6 +247,7 @@ FIXTURE_TEARDOWN(beside)
 	if (self->task >= 0)
 		close(self->task);
 	sim_destroy(self->sim);
+	vmg_set_parameter("connect_rate", "0");
 	vmg_unregister_all(self->fd);
 	close(self->fd);
 }

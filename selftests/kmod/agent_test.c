@@ -514,14 +514,89 @@ TEST_F(wrong, closes_the_channel_and_not_the_task)
 	EXPECT_EQ(self->id, self->sim.frame.task_id);
 }
 
-static bool set_parameter(const char *name, const char *value)
-{
-	char path[96];
-	FILE *file;
+/* A guest may open BURST connections at once, and then RATE in a second. */
+FIXTURE(crowd) {
+	int fd;
+	struct sim sim;
+};
 
-	snprintf(path, sizeof(path), "/sys/module/vmguest/parameters/%s", name);
-	file = fopen(path, "w");
-	return file && fputs(value, file) >= 0 && !fclose(file);
+#define RATE	1
+#define BURST	16
+
+FIXTURE_SETUP(crowd)
+{
+	self->sim.fd = -1;
+	self->fd = vmg_open();
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, vmg_set_parameter("connect_rate", "1"));
+}
+
+FIXTURE_TEARDOWN(crowd)
+{
+	sim_close(&self->sim);
+	vmg_set_parameter("connect_rate", "0");
+	vmg_unregister_all(self->fd);
+	close(self->fd);
+}
+
+/* Each time the guest has booted anew, so it is not kept waiting for another. */
+static bool is_welcome(struct sim *sim, uint8_t boot)
+{
+	sim_close(sim);
+	if (sim_dial(sim, 0))
+		return false;
+	sim_hello(sim, boot, SIM_CAPABILITIES, VMGUEST_ROLE_AGENT);
+	return sim_receive(sim, VMG_PATIENCE_MS) == VMGUEST_WIRE_WELCOME;
+}
+
+TEST_F(crowd, is_welcome_at_its_rate)
+{
+	uint64_t start = vmg_now_ms();
+	uint64_t most;
+	int i, count = 0;
+
+	for (i = 1; i <= 2 * BURST; i++)
+		count += is_welcome(&self->sim, i);
+	most = BURST + (vmg_now_ms() - start) * RATE / 1000 + 1;
+	EXPECT_LE(BURST, count);
+	EXPECT_GE(most, count);
+	EXPECT_GT(2 * BURST, count);
+	/* Not for long. */
+	while (!is_welcome(&self->sim, i) &&
+	       vmg_now_ms() - start < VMG_PATIENCE_MS)
+		;
+	EXPECT_EQ(VMGUEST_WIRE_WELCOME, self->sim.frame.type);
+}
+
+/* Longer than a flood of so many frames takes that is not held back. */
+#define FLOOD		6400
+#define FLOOD_MS	800
+
+static uint64_t frames_from(int fd, uint64_t vm_id)
+{
+	struct vmguest_vm_get vm = { };
+
+	vmg_get(fd, vm_id, &vm);
+	return vm.frames_in;
+}
+
+TEST_F(agent, a_flood_is_heard_at_its_pace)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	uint64_t start = vmg_now_ms();
+	uint64_t before;
+	int i;
+
+	CONNECT();
+	before = frames_from(self->fd, self->vm);
+	for (i = 0; i < FLOOD; i++)
+		ASSERT_EQ(0, sim_send(&self->sim, VMGUEST_WIRE_PONG, 0));
+	/* Nothing can be polled for that. */
+	while (frames_from(self->fd, self->vm) < before + FLOOD &&
+	       vmg_now_ms() - start < VMG_PATIENCE_MS)
+		nanosleep(&pause, NULL);
+	EXPECT_EQ(before + FLOOD, frames_from(self->fd, self->vm));
+	EXPECT_LE(FLOOD_MS, vmg_now_ms() - start);
 }
 
 TEST(a_guest_that_nobody_registered_is_told_so)
@@ -531,11 +606,11 @@ TEST(a_guest_that_nobody_registered_is_told_so)
 	int answer;
 
 	ASSERT_LE(0, fd);
-	ASSERT_TRUE(set_parameter("accept_unregistered", "0"));
+	ASSERT_EQ(0, vmg_set_parameter("accept_unregistered", "0"));
 	answer = sim_dial(&sim, 0) ?:
 		 sim_hello(&sim, BOOT, SIM_CAPABILITIES, VMGUEST_ROLE_AGENT) ?:
 		 sim_receive(&sim, VMG_PATIENCE_MS);
-	ASSERT_TRUE(set_parameter("accept_unregistered", "1"));
+	ASSERT_EQ(0, vmg_set_parameter("accept_unregistered", "1"));
 	EXPECT_EQ(VMGUEST_WIRE_REJECT, answer);
 	EXPECT_EQ(VMGUEST_REJECT_UNREGISTERED, sim.frame.reject.code);
 	EXPECT_EQ(-1, sim_receive(&sim, VMG_PATIENCE_MS));

@@ -10,21 +10,7 @@
 
 #include "task_fixture.h"
 
-#define PARAMETER	"/sys/module/vmguest/parameters/heartbeat_ms"
 #define INTERVAL_MS	200
-
-static int set_interval(const char *text)
-{
-	int fd = open(PARAMETER, O_WRONLY);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
 
 TASK_FIXTURE(heartbeat)
 
@@ -48,9 +34,9 @@ static struct vmguest_vm_get state_of(int fd, uint64_t vm_id)
 
 /* An agent that is asked for a heartbeat every INTERVAL_MS. */
 #define CONNECT_BEATING() do {						\
-	ASSERT_EQ(0, set_interval("200"));				\
+	ASSERT_EQ(0, vmg_set_parameter("heartbeat_ms", "200"));				\
 	CONNECT();							\
-	ASSERT_EQ(0, set_interval("6000"));				\
+	ASSERT_EQ(0, vmg_set_parameter("heartbeat_ms", "6000"));				\
 } while (0)
 
 #define BEAT() ASSERT_EQ(0, sim_send(&self->sim, VMGUEST_WIRE_PONG, 0))
@@ -140,9 +126,9 @@ TEST_F(heartbeat, none_without_an_agent)
 
 TEST_F(heartbeat, none_when_nobody_asks)
 {
-	ASSERT_EQ(0, set_interval("0"));
+	ASSERT_EQ(0, vmg_set_parameter("heartbeat_ms", "0"));
 	CONNECT();
-	ASSERT_EQ(0, set_interval("6000"));
+	ASSERT_EQ(0, vmg_set_parameter("heartbeat_ms", "6000"));
 	EXPECT_EQ(0, self->sim.frame.welcome.heartbeat_ms);
 	BEAT();
 	EXPECT_FALSE(IS_BEATING());
@@ -152,12 +138,12 @@ TEST_F(heartbeat, none_when_nobody_asks)
 
 TEST(heartbeat_interval_has_limits)
 {
-	EXPECT_EQ(-EINVAL, set_interval("99"));
-	EXPECT_EQ(-EINVAL, set_interval("3600001"));
-	EXPECT_EQ(-EINVAL, set_interval("-1"));
-	EXPECT_EQ(-EINVAL, set_interval("x"));
-	EXPECT_EQ(0, set_interval("100"));
-	EXPECT_EQ(0, set_interval("6000"));
+	EXPECT_EQ(-EINVAL, vmg_set_parameter("heartbeat_ms", "99"));
+	EXPECT_EQ(-EINVAL, vmg_set_parameter("heartbeat_ms", "3600001"));
+	EXPECT_EQ(-EINVAL, vmg_set_parameter("heartbeat_ms", "-1"));
+	EXPECT_EQ(-EINVAL, vmg_set_parameter("heartbeat_ms", "x"));
+	EXPECT_EQ(0, vmg_set_parameter("heartbeat_ms", "100"));
+	EXPECT_EQ(0, vmg_set_parameter("heartbeat_ms", "6000"));
 }
 
 TEST_HARNESS_MAIN

@@ -222,6 +222,22 @@ bool vmg_wait_state(int fd, uint64_t vm_id, uint32_t state)
 	return false;
 }
 
+int vmg_set_parameter(const char *name, const char *value)
+{
+	char path[96];
+	int err = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/module/vmguest/parameters/%s", name);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 uint64_t vmg_now_ms(void)
 {
 	struct timespec now;

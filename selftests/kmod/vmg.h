@@ -62,6 +62,9 @@ struct vmguest_task_get vmg_wait(int task_fd);
 bool vmg_wait_count(int fd, int count);
 bool vmg_wait_state(int fd, uint64_t vm_id, uint32_t state);
 
+/* Of the module. Return: 0 or a negative errno. */
+int vmg_set_parameter(const char *name, const char *value);
+
 uint64_t vmg_now_ms(void);
 
 /* Become @uid without capabilities, in a child: 0 when @test returns true. */
