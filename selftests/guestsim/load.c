@@ -22,8 +22,12 @@
 #define FIRST_CID	100
 #define REDIAL_MS	2
 
-#define FLOOD_FRAMES	64
+/* So many frames each REDIAL_MS: not so many that answers wait behind them. */
+#define FLOOD_FRAMES	8
 #define FLOOD_BYTES	4096
+
+/* The host may know a port for 8 s after its connection: so all last longer. */
+#define GARBAGE_MS	10
 
 /* Task fds that are open at a time, until the first is closed. */
 #define TASKS		64
@@ -40,9 +44,19 @@ static void tell_busy(void)
 	fflush(stdout);
 }
 
-static void guest_live(struct sim_guest *guest, unsigned int i)
+/* Breaks the rules all the time. */
+static void guest_be_rude(struct sim_guest *guest)
 {
 	static const char garbage[64];
+
+	if (sim_hand_is_over(guest))
+		sim_hand_dial(guest);
+	else if (sim_hand_is_open(guest))
+		sim_hand_send(guest, garbage, sizeof(garbage));
+}
+
+static void guest_live(struct sim_guest *guest, bool flood)
+{
 	int err = sim_guest_is_on(guest) ? 0 : sim_guest_boot(guest);
 
 	if (err)
@@ -51,24 +65,30 @@ static void guest_live(struct sim_guest *guest, unsigned int i)
 	if (!sim_guest_is_welcome(guest) && !sim_guest_is_dialling(guest))
 		sim_guest_do(guest, SIM_REBOOT, 0);
 	sim_guest_forget_log(guest);
-	if (sim_guest_is_welcome(guest) &&
+	if (flood && sim_guest_is_welcome(guest) &&
 	    sim_guest_backlog(guest) < FLOOD_BYTES)
 		sim_guest_do(guest, SIM_FLOOD, FLOOD_FRAMES);
-	/* One breaks the rules all the time, besides. */
-	if (i)
-		return;
-	if (sim_hand_is_over(guest))
-		sim_hand_dial(guest);
-	else if (sim_hand_is_open(guest))
-		sim_hand_send(guest, garbage, sizeof(garbage));
+}
+
+/* Is it time again? */
+static bool is_due(uint64_t *due_ns, unsigned int interval_ms)
+{
+	uint64_t now = sim_now_ns();
+
+	if (now < *due_ns)
+		return false;
+	*due_ns = now + interval_ms * 1000000ULL;
+	return true;
 }
 
 static void guests_live(void)
 {
 	struct sim *sim = sim_create();
 	struct sim_guest *guests[GUESTS];
+	uint64_t flood_ns = 0, garbage_ns = 0;
 	unsigned long round;
 	unsigned int i;
+	bool flood;
 
 	sim_hurry();
 	for (i = 0; i < GUESTS; i++) {
@@ -77,8 +97,11 @@ static void guests_live(void)
 		sim_guest_set_loud(guests[i], false);
 	}
 	for (round = 0;; round++) {
+		flood = is_due(&flood_ns, REDIAL_MS);
 		for (i = 0; i < GUESTS; i++)
-			guest_live(guests[i], i);
+			guest_live(guests[i], flood);
+		if (is_due(&garbage_ns, GARBAGE_MS))
+			guest_be_rude(guests[0]);
 		if (!round)
 			tell_busy();
 		sim_step(sim, sim_now_ns() + REDIAL_MS * 1000000ULL);
