@@ -27,6 +27,7 @@
 #define PATIENCE_MS	10000
 /* Long enough to see that nothing comes. */
 #define SILENCE_MS	300
+#define HEARTBEAT_MS	400
 
 #define BOOT		"00112233445566778899aabbccddeeff"
 #define TASK		7
@@ -590,8 +591,11 @@ static void heartbeat(void)
 {
 	start_agent();
 	host_accept();
-	host_welcome(100);
+	host_welcome(HEARTBEAT_MS);
 	expect_at(__LINE__, VMGUEST_WIRE_PONG, 0);
+	/* One an interval: the next is not there yet. */
+	check(test.len == test.consumed);
+	check(!readable(test.conn, HEARTBEAT_MS / 2));
 	expect_at(__LINE__, VMGUEST_WIRE_PONG, 0);
 }
 

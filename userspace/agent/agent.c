@@ -132,26 +132,6 @@ static void agent_pong(struct agent *agent, __u64 id)
 	connection_send(&agent->conn, &frame);
 }
 
-/* A PONG that nobody asked for is a heartbeat. */
-static void agent_beat(struct timer *timer)
-{
-	struct agent *agent = container_of(timer, struct agent, heartbeat);
-
-	if (!connection_is_open(&agent->conn))
-		return;
-	agent_pong(agent, 0);
-	timer_set(&agent->heartbeat, agent->heartbeat_ms);
-}
-
-static void agent_set_heartbeat(struct agent *agent, __u32 heartbeat_ms)
-{
-	agent->heartbeat_ms = heartbeat_ms;
-	if (heartbeat_ms)
-		timer_set(&agent->heartbeat, heartbeat_ms);
-	else
-		timer_clear(&agent->heartbeat);
-}
-
 /* Tasks of another host instance are unknown to it; a stop cannot be undone. */
 static void agent_forget_instance(struct agent *agent)
 {
@@ -176,7 +156,6 @@ static void agent_welcomed(struct connection *conn,
 		memcpy(agent->state.instance, frame->welcome.instance, ID_SIZE);
 		state_save(&agent->state);
 	}
-	agent_set_heartbeat(agent, frame->welcome.heartbeat_ms);
 	request_reconnected(agent);
 	if (agent->breath)
 		agent_breathe(agent);
@@ -214,7 +193,6 @@ static void agent_disconnected(struct connection *conn)
 	struct agent *agent = agent_of_connection(conn);
 
 	agent->breath_sent = false;
-	agent_set_heartbeat(agent, 0);
 }
 
 static const struct connection_events agent_connection_events = {
@@ -428,9 +406,6 @@ static int agent_open(struct agent *agent)
 		return err;
 	err = timer_init(&agent->loop, &agent->breath_timer,
 			 agent_breath_timeout);
-	if (err)
-		return err;
-	err = timer_init(&agent->loop, &agent->heartbeat, agent_beat);
 	if (err)
 		return err;
 	err = request_init(agent);

@@ -23,8 +23,6 @@
  * @state: What outlives this process.
  * @request: The host's request.
  * @backend: How to act.
- * @heartbeat: The next sign of life.
- * @heartbeat_ms: How often the host wants one, 0 for never.
  * @going_down: The end that the guest comes to for another cause than @request,
  *	a guess where nobody said; 0 for none.
  * @breath: The last breath that has to be said, 0 for none.
@@ -41,8 +39,6 @@ struct agent {
 	struct state state;
 	struct request request;
 	const struct vmguest_backend *backend;
-	struct timer heartbeat;
-	__u32 heartbeat_ms;
 	enum vmguest_wire_end going_down;
 	enum vmguest_wire_end breath;
 	bool breath_sent;

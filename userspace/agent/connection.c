@@ -151,6 +151,7 @@ static void connection_greet(struct connection *conn)
 		log_debug("HELLO not sent");
 }
 
+/* A PONG that nobody asked for is a sign of life. */
 static void connection_heartbeat(struct timer *timer)
 {
 	struct connection *conn = container_of(timer, struct connection,
