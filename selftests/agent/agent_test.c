@@ -29,6 +29,8 @@
 #define SILENCE_MS	300
 #define HEARTBEAT_MS	400
 
+#define GRACE_MS	200
+
 #define BOOT		"00112233445566778899aabbccddeeff"
 #define TASK		7
 
@@ -156,12 +158,41 @@ static void expect_result_at(int line, __u32 code, __u32 targeted, __u32 ended)
 }
 #define expect_result(...)	expect_result_at(__LINE__, __VA_ARGS__)
 
-static void expect_silence_at(int line)
+static bool text_is(int index, const char *wanted)
 {
-	if (test.len > test.consumed || readable(test.conn, SILENCE_MS))
+	const struct vmguest_text *text = &test.frame.text[index];
+
+	return text->len == strlen(wanted) &&
+	       !memcmp(text->data, wanted, text->len);
+}
+
+static void expect_blocked_at(int line, __u32 kind, __u32 pid, const char *who)
+{
+	expect_at(line, VMGUEST_WIRE_BLOCKED, TASK);
+	if (test.frame.blocked.kind != kind || test.frame.blocked.pid != pid ||
+	    !text_is(VMGUEST_BLOCKED_WHO, who))
+		fail_at(line, "blocked: kind %u, pid %u, %.*s",
+			test.frame.blocked.kind, test.frame.blocked.pid,
+			(int)test.frame.text[VMGUEST_BLOCKED_WHO].len,
+			test.frame.text[VMGUEST_BLOCKED_WHO].data);
+}
+#define expect_blocked(...)	expect_blocked_at(__LINE__, __VA_ARGS__)
+
+static void expect_progress_at(int line, __u32 percent)
+{
+	expect_at(line, VMGUEST_WIRE_PROGRESS, TASK);
+	if (test.frame.progress.percent != percent)
+		fail_at(line, "%u percent", test.frame.progress.percent);
+}
+#define expect_progress(...)	expect_progress_at(__LINE__, __VA_ARGS__)
+
+static void expect_silence_at(int line, int ms)
+{
+	if (test.len > test.consumed || readable(test.conn, ms))
 		fail_at(line, "the agent is not silent");
 }
-#define expect_silence()	expect_silence_at(__LINE__)
+#define expect_silence_for(ms)	expect_silence_at(__LINE__, ms)
+#define expect_silence()	expect_silence_for(SILENCE_MS)
 
 static void expect_closed_at(int line)
 {
@@ -238,30 +269,47 @@ static void expect_recorded_at(int line, const char *wanted)
 }
 #define expect_recorded(wanted)	expect_recorded_at(__LINE__, wanted)
 
-static void write_sessions(const char *names)
+/* What the recording backend reads; seen as a whole. */
+static void write_list(const char *suffix, const char *lines)
 {
-	char path[128];
+	char path[128], new[128];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s.sessions", test.record);
-	file = fopen(path, "we");
+	snprintf(path, sizeof(path), "%s.%s", test.record, suffix);
+	snprintf(new, sizeof(new), "%s.new", test.record);
+	file = fopen(new, "we");
 	check(file);
-	fputs(names, file);
+	fputs(lines, file);
 	fclose(file);
+	check(!rename(new, path));
+}
+
+static void remove_list(const char *suffix)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s.%s", test.record, suffix);
+	check(!unlink(path));
+}
+
+static void write_sessions(const char *names)
+{
+	write_list("sessions", names);
 }
 
 static void exec_agent(const char *first, const char *second)
 {
-	char backend[128], task[128];
+	char backend[128], task[128], grace[16];
 	const char *argv[] = {
 		test.agent, "--connect", test.socket, "--backend", backend,
-		"--task", task, "--boot-id", BOOT, "--grace", "200", first,
+		"--task", task, "--boot-id", BOOT, "--grace", grace, first,
 		second, NULL
 	};
 	char log[128];
 	int fd;
 
 	snprintf(backend, sizeof(backend), "record:%s", test.record);
+	snprintf(grace, sizeof(grace), "%d", GRACE_MS);
 	path_of(task, sizeof(task), "task");
 	path_of(log, sizeof(log), "log");
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -546,25 +594,414 @@ static void logoff_with_leftovers(void)
 	begin();
 	ask(VMGUEST_VERB_LOGOFF, 0);
 	host_say(VMGUEST_WIRE_GO);
-	expect(VMGUEST_WIRE_PROGRESS);
-	check(test.frame.progress.percent == 33);
-	expect(VMGUEST_WIRE_PROGRESS);
-	check(test.frame.progress.percent == 66);
+	expect_progress(33);
+	expect_progress(66);
 	expect_result(VMGUEST_WIRE_FAILED, 3, 2);
 	check(test.frame.result.left == 1);
+	check(text_is(VMGUEST_RESULT_TEXT, "left: immortal of immortal"));
 }
 
-static void scope_unsupported(void)
+static void logoff_of_some(__u16 scope, __u32 uid)
 {
 	struct vmguest_frame frame = {
 		.type = VMGUEST_WIRE_REQUEST,
 		.request = { .verb = VMGUEST_VERB_LOGOFF,
+			     .scope = scope, .uid = uid },
+	};
+
+	host_send(frame, TASK);
+}
+
+static void scope_uid(void)
+{
+	write_sessions("alice 1000\nbob 1001\nalice2 1000\n");
+	begin();
+	logoff_of_some(VMGUEST_SCOPE_UID, 1000);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect_result(VMGUEST_WIRE_OK, 2, 2);
+	expect_recorded("end session alice,end session alice2");
+}
+
+static void scope_all_but_uid(void)
+{
+	write_sessions("alice 1000\nbob 1001\nalice2 1000\n");
+	begin();
+	logoff_of_some(VMGUEST_SCOPE_ALL_BUT_UID, 1000);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect_result(VMGUEST_WIRE_OK, 1, 1);
+	expect_recorded("end session bob");
+}
+
+static void scope_of_nobody(void)
+{
+	write_sessions("alice 1000\n");
+	begin();
+	logoff_of_some(VMGUEST_SCOPE_UID, 1001);
+	expect_result(VMGUEST_WIRE_NO_SESSIONS, 0, 0);
+	expect_recorded("");
+}
+
+static void scope_of_a_shutdown(void)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REQUEST,
+		.request = { .verb = VMGUEST_VERB_SHUTDOWN,
 			     .scope = VMGUEST_SCOPE_UID },
 	};
 
 	begin();
 	host_send(frame, TASK);
-	expect_result(VMGUEST_WIRE_UNSUPPORTED, 0, 0);
+	expect_result(VMGUEST_WIRE_INVALID, 0, 0);
+	expect_recorded("");
+}
+
+static void login_during_logoff(void)
+{
+	write_sessions("stubborn 1000\n");
+	begin();
+	ask(VMGUEST_VERB_LOGOFF, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect_silence_for(GRACE_MS / 2);
+	write_sessions("stubborn 1000\nbob 1001\n");
+	expect_progress(50);
+	expect_result(VMGUEST_WIRE_OK, 2, 2);
+	check(text_is(VMGUEST_RESULT_TEXT, "1 of 2 had to be killed"));
+	expect_recorded("end session stubborn,end session bob,"
+			"kill session stubborn");
+}
+
+/* Somebody whom the scope does not mean stays, whenever he came. */
+static void login_of_another_during_logoff(void)
+{
+	write_sessions("stubborn 1000\n");
+	begin();
+	logoff_of_some(VMGUEST_SCOPE_UID, 1000);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect_silence_for(GRACE_MS / 2);
+	write_sessions("stubborn 1000\nbob 1001\n");
+	expect_result(VMGUEST_WIRE_OK, 1, 1);
+	expect_recorded("end session stubborn,kill session stubborn");
+}
+
+static void logoff_grace_of_the_request(void)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REQUEST,
+		.request = { .verb = VMGUEST_VERB_LOGOFF,
+			     .grace_ms = 3 * GRACE_MS },
+	};
+
+	write_sessions("stubborn\n");
+	begin();
+	host_send(frame, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect_silence_for(2 * GRACE_MS);
+	expect_recorded("end session stubborn");
+	expect_result(VMGUEST_WIRE_OK, 1, 1);
+}
+
+static void logoff_by_force(void)
+{
+	write_sessions("stubborn\nalice\n");
+	begin();
+	ask(VMGUEST_VERB_LOGOFF, VMGUEST_WIRE_REQ_FORCE);
+	host_say(VMGUEST_WIRE_GO);
+	expect_result(VMGUEST_WIRE_OK, 2, 2);
+	check(text_is(VMGUEST_RESULT_TEXT, "2 of 2 had to be killed"));
+	expect_recorded("kill session stubborn,kill session alice");
+}
+
+static void kill_agent(void)
+{
+	kill(test.pid, SIGKILL);
+	waitpid(test.pid, NULL, 0);
+}
+
+static void logoff_after_a_crash(void)
+{
+	write_sessions("alice\nbob\nstubborn\n");
+	begin();
+	ask(VMGUEST_VERB_LOGOFF, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect_progress(66);
+	kill_agent();
+	begin();
+	host_request(VMGUEST_VERB_LOGOFF, VMGUEST_WIRE_REQ_AGAIN |
+		     VMGUEST_WIRE_REQ_COMMITTED, TASK);
+	expect_result(VMGUEST_WIRE_OK, 3, 3);
+	check(text_is(VMGUEST_RESULT_TEXT, "1 of 3 had to be killed"));
+}
+
+/* The result was known, but the host may not have heard it. */
+static void logoff_result_after_a_crash(void)
+{
+	write_sessions("alice\nbob\n");
+	begin();
+	ask(VMGUEST_VERB_LOGOFF, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect_result(VMGUEST_WIRE_OK, 2, 2);
+	kill_agent();
+	begin();
+	host_request(VMGUEST_VERB_LOGOFF, VMGUEST_WIRE_REQ_AGAIN |
+		     VMGUEST_WIRE_REQ_COMMITTED, TASK);
+	expect_result(VMGUEST_WIRE_OK, 2, 2);
+}
+
+static void blocked_until_removed(void)
+{
+	write_list("blockers", "12 apt\n");
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, 0, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	check(test.frame.blocked.uid == 1000);
+	check(text_is(VMGUEST_BLOCKED_WHY, "because"));
+	expect_silence();
+	write_list("blockers", "13 dpkg\n12 apt\n");
+	expect_blocked(0, 0, "");
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 13, "dpkg");
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	/* The same once more is no news. */
+	write_list("blockers", "13 dpkg\n12 apt\n");
+	expect_silence();
+	remove_list("blockers");
+	expect_blocked(0, 0, "");
+	expect(VMGUEST_WIRE_COMMIT);
+	expect_recorded("");
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	expect_recorded("poweroff");
+}
+
+static void blocked_until_cancelled(void)
+{
+	write_list("blockers", "12 apt\n");
+	begin();
+	host_request(VMGUEST_VERB_RESTART, 0, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	host_say(VMGUEST_WIRE_CANCEL);
+	expect_silence();
+	remove_list("blockers");
+	expect_silence();
+	expect_recorded("");
+}
+
+static void blocked_until_the_deadline(void)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REQUEST,
+		.request = { .verb = VMGUEST_VERB_SHUTDOWN,
+			     .deadline_ms = SILENCE_MS / 2 },
+	};
+
+	write_list("blockers", "12 apt\n");
+	begin();
+	host_send(frame, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	expect_silence();
+	remove_list("blockers");
+	expect_silence();
+	expect_recorded("");
+}
+
+static void blocked_after_reconnect(void)
+{
+	write_list("blockers", "12 apt\n");
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, 0, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	host_open();
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_AGAIN, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	expect_silence();
+}
+
+static void blocked_and_overridden(void)
+{
+	write_list("blockers", "12 apt\n");
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_FORCE, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	expect_recorded("poweroff force");
+}
+
+static void blocked_and_becomes_a_force(void)
+{
+	write_list("blockers", "12 apt\n");
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, 0, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_FORCE |
+		     VMGUEST_WIRE_REQ_AGAIN, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	expect_recorded("poweroff force");
+}
+
+/* More than the host keeps are not even told. */
+static void blocked_by_many(void)
+{
+	char lines[512] = "";
+	size_t used = 0;
+	int i;
+
+	for (i = 1; i <= VMGUEST_BLOCKERS_MAX + 4; i++)
+		used += snprintf(lines + used, sizeof(lines) - used,
+				 "%d apt\n", i);
+	write_list("blockers", lines);
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, 0, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	for (i = 1; i <= VMGUEST_BLOCKERS_MAX; i++)
+		expect_blocked(VMGUEST_BLOCKER_INHIBITOR, i, "apt");
+	expect_silence();
+}
+
+static void blocked_logoff(void)
+{
+	write_list("blockers", "12 apt\n");
+	write_sessions("alice\n");
+	begin();
+	ask(VMGUEST_VERB_LOGOFF, 0);
+}
+
+static void stop_jobs(void)
+{
+	write_list("jobs", "10\n");
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect_progress(10);
+	write_list("jobs", "40\nslow.service\n");
+	expect_progress(40);
+	expect_blocked(VMGUEST_BLOCKER_STOP_JOB, 0, "slow.service");
+	/* Never back. */
+	write_list("jobs", "30\nslow.service\n");
+	expect_silence();
+	host_open();
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_AGAIN |
+		     VMGUEST_WIRE_REQ_COMMITTED, TASK);
+	expect_progress(40);
+	expect_blocked(VMGUEST_BLOCKER_STOP_JOB, 0, "slow.service");
+	write_list("jobs", "100\n");
+	expect_progress(99);
+	expect_blocked(0, 0, "");
+	remove_list("jobs");
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	expect_recorded("poweroff");
+}
+
+static void announced(__u16 verb, __u32 delay_ms)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REQUEST,
+		.request = { .verb = verb, .delay_ms = delay_ms },
+		.text[VMGUEST_REQUEST_REASON] = { "new disk", 8 },
+	};
+
+	host_send(frame, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+}
+
+static void announcement(void)
+{
+	begin();
+	announced(VMGUEST_VERB_SHUTDOWN, 1000);
+	expect_silence();
+	expect_recorded("tell This system will be shut down in 1 second, "
+			"at the host's request: new disk");
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	expect_recorded("tell This system will be shut down in 1 second, "
+			"at the host's request: new disk,poweroff");
+}
+
+static void announcement_cancelled(void)
+{
+	begin();
+	announced(VMGUEST_VERB_RESTART, 60000);
+	expect_silence();
+	host_say(VMGUEST_WIRE_CANCEL);
+	expect_silence();
+	expect_recorded("tell This system will be restarted in 60 seconds, "
+			"at the host's request: new disk,"
+			"tell This system will be restarted NOT: "
+			"the host has cancelled it");
+}
+
+/* Who blocks is told at once, and has the time of the announcement. */
+static void announcement_while_blocked(void)
+{
+	write_list("blockers", "12 apt\n");
+	begin();
+	announced(VMGUEST_VERB_SHUTDOWN, SILENCE_MS);
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	expect_silence();
+	expect_silence();
+	remove_list("blockers");
+	expect_blocked(0, 0, "");
+	expect(VMGUEST_WIRE_COMMIT);
+}
+
+static void announcement_after_a_crash(void)
+{
+	begin();
+	announced(VMGUEST_VERB_SHUTDOWN, 1000);
+	expect_silence();
+	kill_agent();
+	begin();
+	announced(VMGUEST_VERB_SHUTDOWN, 60000);
+	expect(VMGUEST_WIRE_COMMIT);
+	expect_recorded("tell This system will be shut down in 1 second, "
+			"at the host's request: new disk");
+}
+
+static void announcement_of_a_logoff(void)
+{
+	write_sessions("alice\n");
+	begin();
+	announced(VMGUEST_VERB_LOGOFF, 1000);
+	expect_silence();
+	expect_recorded("tell You will be logged off in 1 second, "
+			"at the host's request: new disk");
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect_result(VMGUEST_WIRE_OK, 1, 1);
+}
+
+static void guest_goes_down_by_itself(void)
+{
+	write_list("blockers", "12 apt\n");
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, 0, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	write_list("down", "");
+	expect_result(VMGUEST_WIRE_GOING_DOWN, 0, 0);
+	host_request(VMGUEST_VERB_RESTART, 0, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_RESULT, TASK + 1);
+	check(test.frame.result.code == VMGUEST_WIRE_GOING_DOWN);
+	expect_recorded("");
 }
 
 static void going_down_already(void)
@@ -713,8 +1150,7 @@ static void hook(void)
 	ask(VMGUEST_VERB_SHUTDOWN, 0);
 	host_say(VMGUEST_WIRE_GO);
 	expect(VMGUEST_WIRE_LAST_BREATH);
-	kill(test.pid, SIGKILL);
-	waitpid(test.pid, NULL, 0);
+	kill_agent();
 
 	start_agent_with("--last-breath", "poweroff");
 	host_accept();
@@ -732,8 +1168,7 @@ static void hook_of_another_instance(void)
 	ask(VMGUEST_VERB_SHUTDOWN, 0);
 	host_say(VMGUEST_WIRE_GO);
 	expect(VMGUEST_WIRE_LAST_BREATH);
-	kill(test.pid, SIGKILL);
-	waitpid(test.pid, NULL, 0);
+	kill_agent();
 
 	test.instance++;
 	start_agent_with("--last-breath", "poweroff");
@@ -767,7 +1202,31 @@ static const struct {
 	TEST(logoff),
 	TEST(logoff_of_nobody),
 	TEST(logoff_with_leftovers),
-	TEST(scope_unsupported),
+	TEST(scope_uid),
+	TEST(scope_all_but_uid),
+	TEST(scope_of_nobody),
+	TEST(scope_of_a_shutdown),
+	TEST(login_during_logoff),
+	TEST(login_of_another_during_logoff),
+	TEST(logoff_grace_of_the_request),
+	TEST(logoff_by_force),
+	TEST(logoff_after_a_crash),
+	TEST(logoff_result_after_a_crash),
+	TEST(blocked_until_removed),
+	TEST(blocked_until_cancelled),
+	TEST(blocked_until_the_deadline),
+	TEST(blocked_after_reconnect),
+	TEST(blocked_and_overridden),
+	TEST(blocked_and_becomes_a_force),
+	TEST(blocked_by_many),
+	TEST(blocked_logoff),
+	TEST(stop_jobs),
+	TEST(announcement),
+	TEST(announcement_cancelled),
+	TEST(announcement_while_blocked),
+	TEST(announcement_after_a_crash),
+	TEST(announcement_of_a_logoff),
+	TEST(guest_goes_down_by_itself),
 	TEST(going_down_already),
 	TEST(ping),
 	TEST(heartbeat),
@@ -819,7 +1278,8 @@ static void show_log(void)
 static void tear_down(void)
 {
 	static const char * const names[] = {
-		"socket", "record", "record.sessions", "task", "log"
+		"socket", "record", "record.sessions", "record.blockers",
+		"record.jobs", "record.down", "task", "task.logoff", "log"
 	};
 	char path[128];
 	size_t i;

@@ -36,6 +36,11 @@ const char *end_name(enum vmguest_wire_end end)
 	return "end";
 }
 
+__u64 agent_capabilities(struct agent *agent)
+{
+	return agent->backend->capabilities() & ~agent->options.denied;
+}
+
 static void agent_hello(struct connection *conn, struct vmguest_frame *frame)
 {
 	struct agent *agent = agent_of_connection(conn);
@@ -47,7 +52,7 @@ static void agent_hello(struct connection *conn, struct vmguest_frame *frame)
 	count = agent->backend->sessions(sessions, SESSION_MAX);
 	memcpy(frame->hello.boot_id, agent->state.boot_id, ID_SIZE);
 	memcpy(frame->hello.instance, agent->state.instance, ID_SIZE);
-	frame->hello.capabilities = agent->backend->capabilities();
+	frame->hello.capabilities = agent_capabilities(agent);
 	frame->hello.role = VMGUEST_ROLE_AGENT;
 	frame->hello.sessions = count > 0 ? count : 0;
 }
@@ -142,6 +147,7 @@ static void agent_forget_instance(struct agent *agent)
 		agent->going_down = request_end(&agent->request);
 	agent->state.task = 0;
 	request_drop(agent);
+	agent->state.announced = 0;
 }
 
 static void agent_welcomed(struct connection *conn,
@@ -202,21 +208,30 @@ static const struct connection_events agent_connection_events = {
 	.closed = agent_disconnected,
 };
 
-void agent_blocker(struct agent *agent, unsigned int kind, __u32 uid, __u32 pid,
-		   const char *who, const char *why)
+void agent_blocker(struct agent *agent, const struct blocker *blocker)
 {
-	struct vmguest_frame frame = {
-		.blocked = { .kind = kind, .uid = uid, .pid = pid },
-		.text[VMGUEST_BLOCKED_WHO] = { who, strlen(who) },
-		.text[VMGUEST_BLOCKED_WHY] = { why, strlen(why) },
-	};
-
-	request_blocker(agent, &frame);
+	request_blocker(agent, blocker);
 }
 
 void agent_checked(struct agent *agent, int err)
 {
 	request_checked(agent, err);
+}
+
+void agent_blockers_changed(struct agent *agent)
+{
+	request_blockers_changed(agent);
+}
+
+void agent_progress(struct agent *agent, unsigned int percent)
+{
+	if (request_end(&agent->request))
+		request_progress(agent, percent);
+}
+
+void agent_stop_jobs(struct agent *agent, const struct blockers *jobs)
+{
+	request_stop_jobs(agent, jobs);
 }
 
 void agent_sessions_changed(struct agent *agent)
@@ -239,16 +254,19 @@ void agent_going_down(struct agent *agent, enum vmguest_wire_end end)
 	if (end && !agent->going_down)
 		log_info("the guest goes down by itself");
 	agent->going_down = end;
+	if (end)
+		request_overtaken(agent);
 }
 
 void agent_reborn(struct agent *agent)
 {
 	if (getentropy(agent->state.boot_id, ID_SIZE))
 		log_warn("no randomness for a new boot id");
-	agent->state.task = 0;
 	memset(agent->state.instance, 0, ID_SIZE);
 	agent->going_down = 0;
 	request_drop(agent);
+	agent->state.task = 0;
+	agent->state.announced = 0;
 	state_save(&agent->state);
 	connection_drop(&agent->conn);
 }

@@ -48,10 +48,15 @@ struct agent {
 
 int agent_run(struct agent *agent);
 
+/* What the guest can do and its owner allows. */
+__u64 agent_capabilities(struct agent *agent);
+
 /* What backends tell. */
-void agent_blocker(struct agent *agent, unsigned int kind, __u32 uid, __u32 pid,
-		   const char *who, const char *why);
+void agent_blocker(struct agent *agent, const struct blocker *blocker);
 void agent_checked(struct agent *agent, int err);
+void agent_blockers_changed(struct agent *agent);
+void agent_progress(struct agent *agent, unsigned int percent);
+void agent_stop_jobs(struct agent *agent, const struct blockers *jobs);
 void agent_sessions_changed(struct agent *agent);
 void agent_stop_failed(struct agent *agent, int err, const char *why);
 void agent_going_down(struct agent *agent, enum vmguest_wire_end end);

@@ -26,12 +26,18 @@ struct agent;
  *	agent_sessions_changed() follows when something has changed.
  * @session_lives: Whether a session that is being ended is still there.
  * @forget_session: Let go of a session's watch.
- * @check: Ask who stands in the way of a soft stop. Return: 0 for nobody, a
- *	negative errno, or -EINPROGRESS when agent_blocker() and
- *	agent_checked() follow. NULL: nobody ever does.
+ * @watch_sessions: From now on, or no longer, agent_sessions_changed() also
+ *	tells of those who log on. May be NULL.
+ * @tell_users: Show users a message. NULL: on their terminals.
+ * @check: Ask who stands in the way of a stop. agent_blocker() names each, then
+ *	or later. Return: 0, a negative errno, or -EINPROGRESS when
+ *	agent_checked() follows. agent_blockers_changed() tells when it has to
+ *	be asked again. NULL: nobody ever stands in the way.
+ * @check_over: Nobody wants to know any more. May be NULL.
  * @stop: Bring the guest down, enum vmguest_wire_end. With @force ask nobody.
  *	May be called again, to make it a force. A later failure is told to
- *	agent_stop_failed(). Return: 0 or a negative errno.
+ *	agent_stop_failed(); agent_progress() and agent_stop_jobs() tell how far
+ *	it is. Return: 0 or a negative errno.
  * @finish: The last breath was said at this backend's wish: end the guest.
  * @child_exited: A child of the agent is gone. May be NULL.
  */
@@ -45,7 +51,10 @@ struct vmguest_backend {
 	int (*end_session)(struct session *session, bool kill);
 	bool (*session_lives)(const struct session *session);
 	void (*forget_session)(struct session *session);
+	int (*watch_sessions)(bool on);
+	void (*tell_users)(const char *text);
 	int (*check)(void);
+	void (*check_over)(void);
 	int (*stop)(enum vmguest_wire_end end, bool force);
 	void (*finish)(enum vmguest_wire_end end);
 	void (*child_exited)(pid_t pid, int status);

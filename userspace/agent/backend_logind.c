@@ -7,16 +7,15 @@
  * asynchronous: a slow logind never keeps the agent from its host.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <systemd/sd-bus.h>
 #include <systemd/sd-login.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
+#include "bus.h"
+#include "jobs.h"
 
 #define LOGIND_NAME	"org.freedesktop.login1"
 #define LOGIND_PATH	"/org/freedesktop/login1"
@@ -26,17 +25,19 @@
 #define LOGIND_CHECK_INHIBITORS_AS_ROOT	1
 #define LOGIND_SKIP_INHIBITORS		16
 
-#define BLOCKER_INHIBITOR	1
+/* How long to wait before a bus that went away is looked for again. */
+#define BUS_RETRY_MS	1000
 
 /**
  * struct logind - The backend
  * @agent: The agent.
- * @bus: System bus, NULL while there is no connection.
- * @source: Its descriptor in the loop.
- * @timer: Its timeout.
+ * @bus: The system bus.
+ * @retry: When to look for it again.
  * @monitor: Tells when sessions have changed.
  * @monitor_source: Its descriptor in the loop.
- * @check: The running call of ListInhibitors, or NULL.
+ * @changes: Tells when inhibitors have changed, or NULL.
+ * @list: The running call of ListInhibitors, or NULL.
+ * @checking: It is for agent_checked(), not for who delays a stop.
  * @stop: The running call that ends the guest, or NULL.
  * @end: What @stop is for.
  * @force: Inhibitors do not count.
@@ -44,12 +45,13 @@
  */
 static struct logind {
 	struct agent *agent;
-	sd_bus *bus;
-	struct source source;
-	struct timer timer;
+	struct bus bus;
+	struct timer retry;
 	sd_login_monitor *monitor;
 	struct source monitor_source;
-	sd_bus_slot *check;
+	sd_bus_slot *changes;
+	sd_bus_slot *list;
+	bool checking;
 	sd_bus_slot *stop;
 	enum vmguest_wire_end end;
 	bool force;
@@ -62,104 +64,35 @@ static const char * const hook_paths[] = {
 	"/etc/systemd/system-shutdown/vmguest",
 };
 
-static void bus_close(void)
+static void logind_forget_calls(void)
 {
-	if (!logind.bus)
-		return;
-	logind.check = sd_bus_slot_unref(logind.check);
+	logind.changes = sd_bus_slot_unref(logind.changes);
+	logind.list = sd_bus_slot_unref(logind.list);
 	logind.stop = sd_bus_slot_unref(logind.stop);
-	timer_clear(&logind.timer);
-	source_remove(&logind.agent->loop, &logind.source);
-	logind.bus = sd_bus_close_unref(logind.bus);
 }
 
-/* The requests that were under way will not be answered any more. */
-static void bus_lost(int err)
+/*
+ * The calls that were under way will not be answered any more. A bus that goes
+ * away while the guest is to stop is what the guest's end looks like.
+ */
+static void logind_bus_lost(struct bus *bus, int err)
 {
-	bool checking = logind.check;
-	bool stopping = logind.stop;
+	bool checking = logind.list && logind.checking;
 
-	log_warn("connection to the system bus lost: %s", strerror(-err));
-	bus_close();
+	(void)bus;
+	log_info("connection to the system bus lost: %s", strerror(-err));
+	logind_forget_calls();
+	timer_set(&logind.retry, BUS_RETRY_MS);
 	if (checking)
 		agent_checked(logind.agent, err);
-	/* A bus that goes away is what a guest's end looks like. */
-	if (stopping)
-		log_debug("its answer to the stop is lost");
-}
-
-static uint64_t monotonic_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static void bus_arm_timer(void)
-{
-	uint64_t until, now = monotonic_usec();
-
-	if (sd_bus_get_timeout(logind.bus, &until) < 0 || until == UINT64_MAX)
-		timer_clear(&logind.timer);
-	else
-		timer_set(&logind.timer,
-			  until > now ? (until - now + 999) / 1000 : 0);
-}
-
-/* Wait for what the bus wants now. To be called after any use of it. */
-static void bus_arm(void)
-{
-	__u32 wanted = 0;
-	int events;
-
-	if (!logind.bus)
-		return;
-	events = sd_bus_get_events(logind.bus);
-	if (events < 0) {
-		bus_lost(events);
-		return;
-	}
-	if (events & POLLIN)
-		wanted |= EPOLLIN;
-	if (events & POLLOUT)
-		wanted |= EPOLLOUT;
-	source_change(&logind.agent->loop, &logind.source, wanted);
-	bus_arm_timer();
-}
-
-static void bus_process(void)
-{
-	int n;
-
-	do {
-		n = logind.bus ? sd_bus_process(logind.bus, NULL) : 0;
-	} while (n > 0);
-	if (n < 0)
-		bus_lost(n);
-	else
-		bus_arm();
-}
-
-static void bus_handle(struct source *source, __u32 events)
-{
-	(void)source;
-	(void)events;
-	bus_process();
-}
-
-static void bus_timeout(struct timer *timer)
-{
-	(void)timer;
-	bus_process();
 }
 
 /*
  * The guest goes down, or comes back from it, at somebody's wish. What it comes
  * to is not said; nothing here depends on it.
  */
-static int bus_prepare_for_shutdown(sd_bus_message *message, void *data,
-				    sd_bus_error *error)
+static int logind_prepare(sd_bus_message *message, void *data,
+			  sd_bus_error *error)
 {
 	int start;
 
@@ -171,34 +104,36 @@ static int bus_prepare_for_shutdown(sd_bus_message *message, void *data,
 	return 0;
 }
 
-static int bus_match(void)
-{
-	return sd_bus_match_signal_async(logind.bus, NULL, LOGIND_NAME,
-					 LOGIND_PATH, LOGIND_MANAGER,
-					 "PrepareForShutdown",
-					 bus_prepare_for_shutdown, NULL, NULL);
-}
-
-/* The bus comes up after the agent and may be restarted: open it when needed. */
-static int bus_open(void)
+/* The bus comes up after the agent, and may be restarted. */
+static int logind_open_bus(void)
 {
 	int err;
 
-	if (logind.bus)
+	if (logind.bus.bus)
 		return 0;
-	err = sd_bus_open_system(&logind.bus);
-	if (err < 0)
-		return err;
-	logind.source.fd = sd_bus_get_fd(logind.bus);
-	err = source_add(&logind.agent->loop, &logind.source, EPOLLIN);
+	err = bus_open_system(&logind.bus);
 	if (!err)
-		err = bus_match();
+		err = sd_bus_match_signal_async(logind.bus.bus, NULL,
+						LOGIND_NAME, LOGIND_PATH,
+						LOGIND_MANAGER,
+						"PrepareForShutdown",
+						logind_prepare, NULL, NULL);
 	if (err < 0) {
-		bus_close();
+		bus_close(&logind.bus);
 		return err;
 	}
-	bus_arm();
+	timer_clear(&logind.retry);
+	bus_arm(&logind.bus);
 	return 0;
+}
+
+static void logind_retry(struct timer *timer)
+{
+	(void)timer;
+	if (logind_open_bus())
+		timer_set(&logind.retry, BUS_RETRY_MS);
+	else
+		agent_blockers_changed(logind.agent);
 }
 
 static int logind_monitor_open(void)
@@ -213,7 +148,6 @@ static int logind_monitor_open(void)
 			  EPOLLIN);
 }
 
-/* Watched only while sessions are being ended. */
 static void logind_monitor_close(void)
 {
 	if (!logind.monitor)
@@ -230,6 +164,16 @@ static void logind_monitor_handle(struct source *source, __u32 events)
 	agent_sessions_changed(logind.agent);
 }
 
+/* Watched only while sessions are being ended. */
+static int logind_watch_sessions(bool on)
+{
+	if (!on)
+		logind_monitor_close();
+	else if (!logind.monitor)
+		return logind_monitor_open();
+	return 0;
+}
+
 static int logind_open(struct agent *agent, const char *arg)
 {
 	int err;
@@ -237,25 +181,31 @@ static int logind_open(struct agent *agent, const char *arg)
 	if (arg)
 		return -EINVAL;
 	logind.agent = agent;
-	logind.source = (struct source){ .fd = -1, .handle = bus_handle };
 	logind.monitor_source = (struct source){
 		.fd = -1,
 		.handle = logind_monitor_handle,
 	};
-	err = timer_init(&agent->loop, &logind.timer, bus_timeout);
+	err = timer_init(&agent->loop, &logind.retry, logind_retry);
+	if (!err)
+		err = bus_init(&logind.bus, &agent->loop, logind_bus_lost);
+	if (!err)
+		err = jobs_init(agent);
 	if (err)
 		return err;
-	/* Early in a boot there is no bus yet. */
-	err = bus_open();
-	if (err)
-		log_debug("system bus: %s", strerror(-err));
+	err = logind_open_bus();
+	if (err) {
+		log_warn("system bus: %s", strerror(-err));
+		timer_set(&logind.retry, BUS_RETRY_MS);
+	}
 	return 0;
 }
 
 static void logind_close(void)
 {
 	logind_monitor_close();
-	bus_close();
+	jobs_close();
+	logind_forget_calls();
+	bus_close(&logind.bus);
 }
 
 static __u64 logind_capabilities(void)
@@ -281,17 +231,34 @@ static bool session_is_user(const char *id)
 	return is_user;
 }
 
+/* Its user has left, and what runs on was left behind on purpose. */
+static bool session_is_closing(const char *id)
+{
+	char *state = NULL;
+	bool closing;
+
+	closing = sd_session_get_state(id, &state) >= 0 &&
+		  !strcmp(state, "closing");
+	free(state);
+	return closing;
+}
+
 static void session_fill(struct session *session, const char *id)
 {
-	uid_t uid;
+	char *tty = NULL;
 
 	memset(session, 0, sizeof(*session));
 	session->watch.fd = -1;
 	snprintf(session->name, sizeof(session->name), "%s", id);
-	if (sd_session_get_uid(id, &uid) < 0)
-		snprintf(session->user, sizeof(session->user), "somebody");
-	else
-		snprintf(session->user, sizeof(session->user), "uid %u", uid);
+	if (sd_session_get_tty(id, &tty) >= 0)
+		snprintf(session->line, sizeof(session->line), "%s", tty);
+	free(tty);
+	if (sd_session_get_uid(id, &session->uid) < 0) {
+		session->uid = (uid_t)-1;
+		strcpy(session->user, "somebody");
+		return;
+	}
+	snprintf(session->user, sizeof(session->user), "uid %u", session->uid);
 }
 
 static int logind_sessions(struct session *sessions, int max)
@@ -303,7 +270,8 @@ static int logind_sessions(struct session *sessions, int max)
 	if (n < 0)
 		return n == -ENOENT ? 0 : n;
 	for (i = 0; i < n; i++) {
-		if (count < max && session_is_user(ids[i]))
+		if (count < max && session_is_user(ids[i]) &&
+		    !session_is_closing(ids[i]))
 			session_fill(&sessions[count++], ids[i]);
 		free(ids[i]);
 	}
@@ -321,7 +289,6 @@ static bool logind_session_lives(const struct session *session)
 static void logind_forget_session(struct session *session)
 {
 	(void)session;
-	logind_monitor_close();
 }
 
 static int session_ended(sd_bus_message *message, void *data,
@@ -340,7 +307,7 @@ static int session_ended(sd_bus_message *message, void *data,
 
 static int session_terminate(const struct session *session)
 {
-	return sd_bus_call_method_async(logind.bus, NULL, LOGIND_NAME,
+	return sd_bus_call_method_async(logind.bus.bus, NULL, LOGIND_NAME,
 					LOGIND_PATH, LOGIND_MANAGER,
 					"TerminateSession", session_ended, NULL,
 					"s", session->name);
@@ -348,7 +315,7 @@ static int session_terminate(const struct session *session)
 
 static int session_kill(const struct session *session)
 {
-	return sd_bus_call_method_async(logind.bus, NULL, LOGIND_NAME,
+	return sd_bus_call_method_async(logind.bus.bus, NULL, LOGIND_NAME,
 					LOGIND_PATH, LOGIND_MANAGER,
 					"KillSession", session_ended, NULL,
 					"ssi", session->name, "all", SIGKILL);
@@ -358,27 +325,23 @@ static int logind_end_session(struct session *session, bool kill)
 {
 	int err;
 
-	err = bus_open();
-	if (!err && !logind.monitor)
-		err = logind_monitor_open();
-	if (err < 0)
+	err = logind_open_bus();
+	if (err)
 		return err;
 	/* Killed processes do not end the session: that takes both. */
 	if (kill)
 		err = session_kill(session);
 	if (err >= 0)
 		err = session_terminate(session);
-	bus_arm();
+	bus_arm(&logind.bus);
 	return err < 0 ? err : 0;
 }
 
 /* The inhibitor's "what" is a list: sleep:shutdown:idle. */
-static bool inhibits_shutdown(const char *what, const char *mode)
+static bool inhibits_shutdown(const char *what)
 {
 	size_t len;
 
-	if (strncmp(mode, "block", 5))
-		return false;
 	while (*what) {
 		len = strcspn(what, ":");
 		if (len == 8 && !strncmp(what, "shutdown", 8))
@@ -389,37 +352,102 @@ static bool inhibits_shutdown(const char *what, const char *mode)
 	return false;
 }
 
-static int inhibitors_read(sd_bus_message *message)
+/* A lock in someone's way to the guest's end. Of mode "block-weak", too. */
+static void inhibitor_blocks(struct blocker *blocker)
+{
+	blocker->kind = VMGUEST_BLOCKER_INHIBITOR;
+	agent_blocker(logind.agent, blocker);
+}
+
+/* One that logind waits for, but not for long. */
+static void inhibitor_delays(struct blockers *delays, struct blocker *blocker,
+			     const char *why)
+{
+	blocker->kind = VMGUEST_BLOCKER_STOP_JOB;
+	snprintf(blocker->why, sizeof(blocker->why), "delays: %.118s", why);
+	blockers_add(delays, blocker);
+}
+
+static int inhibitors_read(sd_bus_message *message, struct blockers *delays)
 {
 	const char *what, *who, *why, *mode;
-	uint32_t uid, pid;
+	struct blocker blocker = { };
 	int err;
 
 	err = sd_bus_message_enter_container(message, 'a', "(ssssuu)");
 	if (err < 0)
 		return err;
 	while ((err = sd_bus_message_read(message, "(ssssuu)", &what, &who,
-					  &why, &mode, &uid, &pid)) > 0)
-		if (inhibits_shutdown(what, mode))
-			agent_blocker(logind.agent, BLOCKER_INHIBITOR, uid, pid,
-				      who, why);
+					  &why, &mode, &blocker.uid,
+					  &blocker.pid)) > 0) {
+		if (!inhibits_shutdown(what))
+			continue;
+		snprintf(blocker.who, sizeof(blocker.who), "%s", who);
+		snprintf(blocker.why, sizeof(blocker.why), "%s", why);
+		if (!strcmp(mode, "delay"))
+			inhibitor_delays(delays, &blocker, why);
+		else if (logind.checking)
+			inhibitor_blocks(&blocker);
+	}
 	return err;
 }
 
 static int inhibitors_listed(sd_bus_message *message, void *data,
 			     sd_bus_error *error)
 {
-	int err = 0;
+	struct blockers delays = { };
+	int err;
 
 	(void)data;
 	(void)error;
-	logind.check = sd_bus_slot_unref(logind.check);
+	logind.list = sd_bus_slot_unref(logind.list);
 	if (sd_bus_message_is_method_error(message, NULL))
 		err = -sd_bus_message_get_errno(message);
 	else
-		err = inhibitors_read(message);
-	agent_checked(logind.agent, err);
+		err = inhibitors_read(message, &delays);
+	if (logind.checking)
+		agent_checked(logind.agent, err);
+	else if (err >= 0)
+		jobs_set_delays(&delays);
 	return 0;
+}
+
+static int inhibitors_list(void)
+{
+	int err;
+
+	logind.list = sd_bus_slot_unref(logind.list);
+	err = sd_bus_call_method_async(logind.bus.bus, &logind.list,
+				       LOGIND_NAME, LOGIND_PATH,
+				       LOGIND_MANAGER, "ListInhibitors",
+				       inhibitors_listed, NULL, "");
+	bus_arm(&logind.bus);
+	return err < 0 ? err : 0;
+}
+
+/* logind says so for every lock that comes or goes, also for the second one. */
+static int inhibitors_changed(sd_bus_message *message, void *data,
+			      sd_bus_error *error)
+{
+	(void)message;
+	(void)data;
+	(void)error;
+	if (logind.checking)
+		agent_blockers_changed(logind.agent);
+	else
+		inhibitors_list();
+	return 0;
+}
+
+static int inhibitors_watch(void)
+{
+	if (logind.changes)
+		return 0;
+	return sd_bus_match_signal_async(logind.bus.bus, &logind.changes,
+					 LOGIND_NAME, LOGIND_PATH,
+					 "org.freedesktop.DBus.Properties",
+					 "PropertiesChanged",
+					 inhibitors_changed, NULL, NULL);
 }
 
 /* logind waves root through, so the agent looks for itself. */
@@ -427,16 +455,21 @@ static int logind_check(void)
 {
 	int err;
 
-	err = bus_open();
+	err = logind_open_bus();
+	if (!err)
+		err = inhibitors_watch();
 	if (err < 0)
 		return err;
-	logind.check = sd_bus_slot_unref(logind.check);
-	err = sd_bus_call_method_async(logind.bus, &logind.check, LOGIND_NAME,
-				       LOGIND_PATH, LOGIND_MANAGER,
-				       "ListInhibitors", inhibitors_listed,
-				       NULL, "");
-	bus_arm();
-	return err < 0 ? err : -EINPROGRESS;
+	logind.checking = true;
+	err = inhibitors_list();
+	return err ? err : -EINPROGRESS;
+}
+
+static void logind_check_over(void)
+{
+	logind.checking = false;
+	logind.list = sd_bus_slot_unref(logind.list);
+	logind.changes = sd_bus_slot_unref(logind.changes);
 }
 
 /**
@@ -484,17 +517,17 @@ static int stop_ask(void)
 	snprintf(method, sizeof(method), "%s%s", methods[logind.end],
 		 form->suffix);
 	if (*form->suffix)
-		err = sd_bus_call_method_async(logind.bus, &logind.stop,
+		err = sd_bus_call_method_async(logind.bus.bus, &logind.stop,
 					       LOGIND_NAME, LOGIND_PATH,
 					       LOGIND_MANAGER, method,
 					       stop_answered, NULL, "t",
 					       form->flags);
 	else
-		err = sd_bus_call_method_async(logind.bus, &logind.stop,
+		err = sd_bus_call_method_async(logind.bus.bus, &logind.stop,
 					       LOGIND_NAME, LOGIND_PATH,
 					       LOGIND_MANAGER, method,
 					       stop_answered, NULL, "b", 0);
-	bus_arm();
+	bus_arm(&logind.bus);
 	return err < 0 ? err : 0;
 }
 
@@ -507,6 +540,7 @@ static void stop_failed(const sd_bus_error *failure)
 	if (sd_bus_error_has_name(failure,
 				  LOGIND_NAME ".BlockedByInhibitorLock"))
 		err = -EBUSY;
+	jobs_close();
 	agent_stop_failed(logind.agent, err, failure->message);
 }
 
@@ -538,9 +572,12 @@ static int logind_stop(enum vmguest_wire_end end, bool force)
 {
 	int err;
 
-	err = bus_open();
-	if (err < 0)
+	err = logind_open_bus();
+	if (err)
 		return err;
+	jobs_watch();
+	if (inhibitors_watch() < 0 || inhibitors_list())
+		log_debug("who delays the end is not known");
 	logind.stop = sd_bus_slot_unref(logind.stop);
 	logind.end = end;
 	logind.force = force;
@@ -564,7 +601,9 @@ const struct vmguest_backend backend_logind = {
 	.end_session = logind_end_session,
 	.session_lives = logind_session_lives,
 	.forget_session = logind_forget_session,
+	.watch_sessions = logind_watch_sessions,
 	.check = logind_check,
+	.check_over = logind_check_over,
 	.stop = logind_stop,
 	.finish = logind_finish,
 };

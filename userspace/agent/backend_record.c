@@ -3,23 +3,47 @@
  * A backend for tests: what would be done is written down, a line each.
  *
  * Everything above it is the real agent. The sessions are the lines of
- * FILE.sessions, and a line vanishes when its session is ended; one that starts
- * with "stubborn" has to be killed, one that starts with "immortal" stays. After
- * "poweroff" the agent exits, after "reboot" it comes back as another boot.
+ * FILE.sessions, each a name and a uid, and a line vanishes when its session is
+ * ended; one that starts with "stubborn" has to be killed, one that starts with
+ * "immortal" stays. The lines of FILE.blockers stand in the way, each a pid and
+ * a name. A stop waits while there is FILE.jobs, a percentage and the names of
+ * units. After "poweroff" the agent exits, after "reboot" it comes back as
+ * another boot.
  */
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "agent.h"
 
+/**
+ * struct record - The backend
+ * @agent: The agent.
+ * @path: FILE.
+ * @folder: Where it is.
+ * @watch: inotify of @folder.
+ * @end: What is waited for with FILE.jobs, or 0.
+ */
 static struct record {
 	struct agent *agent;
 	char path[PATH_MAX];
-	char sessions_path[PATH_MAX];
+	char folder[PATH_MAX];
+	struct source watch;
+	enum vmguest_wire_end end;
 } record;
+
+/* FILE.sessions and its like; NULL when there is none. */
+static FILE *record_open_list(const char *suffix, const char *mode)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s.%s", record.path, suffix);
+	return fopen(path, mode);
+}
 
 __attribute__((format(printf, 1, 2)))
 static int record_line(const char *fmt, ...)
@@ -37,26 +61,117 @@ static int record_line(const char *fmt, ...)
 	return fclose(file) ? -errno : 0;
 }
 
+/* A line without its newline. */
+static bool record_read_line(FILE *file, char *line, size_t size)
+{
+	if (!fgets(line, size, file))
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	return true;
+}
+
+static void record_tell_jobs(void)
+{
+	struct blocker job = { .kind = VMGUEST_BLOCKER_STOP_JOB };
+	struct blockers jobs = { };
+	char line[64];
+	FILE *file;
+
+	file = record_open_list("jobs", "re");
+	if (!file) {
+		agent_last_breath(record.agent, record.end);
+		record.end = 0;
+		return;
+	}
+	if (record_read_line(file, line, sizeof(line)))
+		agent_progress(record.agent, atoi(line));
+	while (record_read_line(file, job.who, sizeof(job.who)))
+		blockers_add(&jobs, &job);
+	fclose(file);
+	agent_stop_jobs(record.agent, &jobs);
+}
+
+static void record_changed(const char *name)
+{
+	const char *own = strrchr(record.path, '/');
+	size_t len;
+
+	own = own ? own + 1 : record.path;
+	len = strlen(own);
+	if (strncmp(name, own, len) || name[len] != '.')
+		return;
+	name += len + 1;
+	if (!strcmp(name, "sessions"))
+		agent_sessions_changed(record.agent);
+	else if (!strcmp(name, "blockers"))
+		agent_blockers_changed(record.agent);
+	else if (!strcmp(name, "jobs") && record.end)
+		record_tell_jobs();
+	else if (!strcmp(name, "down"))
+		agent_going_down(record.agent, VMGUEST_END_POWEROFF);
+}
+
+static void record_handle(struct source *source, __u32 events)
+{
+	char buf[4096] __attribute__((aligned(8)));
+	const struct inotify_event *event;
+	ssize_t at, len;
+
+	(void)events;
+	len = read(source->fd, buf, sizeof(buf));
+	for (at = 0; at < len; at += sizeof(*event) + event->len) {
+		event = (const struct inotify_event *)(buf + at);
+		if (event->len)
+			record_changed(event->name);
+	}
+}
+
+static int record_watch(void)
+{
+	char *slash;
+
+	strcpy(record.folder, record.path);
+	slash = strrchr(record.folder, '/');
+	if (slash)
+		*slash = '\0';
+	record.watch.handle = record_handle;
+	record.watch.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (record.watch.fd < 0 ||
+	    inotify_add_watch(record.watch.fd, slash ? record.folder : ".",
+			      IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE) < 0)
+		return -errno;
+	return source_add(&record.agent->loop, &record.watch, EPOLLIN);
+}
+
 static int record_open(struct agent *agent, const char *arg)
 {
 	if (!arg || !*arg)
 		return -EINVAL;
 	record.agent = agent;
 	if (snprintf(record.path, sizeof(record.path), "%s", arg) >=
-	    (int)sizeof(record.path) ||
-	    snprintf(record.sessions_path, sizeof(record.sessions_path),
-		     "%s.sessions", arg) >= (int)sizeof(record.sessions_path))
+	    (int)sizeof(record.path))
 		return -ENAMETOOLONG;
-	return 0;
+	return record_watch();
 }
 
 static void record_close(void)
 {
+	source_close(&record.agent->loop, &record.watch);
 }
 
 static __u64 record_capabilities(void)
 {
 	return CAPABILITIES_BASE | VMGUEST_CAP_LOGOFF | VMGUEST_CAP_LAST_BREATH;
+}
+
+/* "alice 1000" */
+static void record_fill_session(struct session *session, const char *line)
+{
+	memset(session, 0, sizeof(*session));
+	session->watch.fd = -1;
+	session->uid = (uid_t)-1;
+	sscanf(line, "%63s %u", session->name, &session->uid);
+	strcpy(session->user, session->name);
 }
 
 static int record_sessions(struct session *sessions, int max)
@@ -65,18 +180,12 @@ static int record_sessions(struct session *sessions, int max)
 	int count = 0;
 	FILE *file;
 
-	file = fopen(record.sessions_path, "re");
+	file = record_open_list("sessions", "re");
 	if (!file)
 		return errno == ENOENT ? 0 : -errno;
-	while (count < max && fgets(line, sizeof(line), file)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (!*line)
-			continue;
-		memset(&sessions[count], 0, sizeof(sessions[count]));
-		strcpy(sessions[count].name, line);
-		strcpy(sessions[count].user, line);
-		sessions[count++].watch.fd = -1;
-	}
+	while (count < max && record_read_line(file, line, sizeof(line)))
+		if (*line)
+			record_fill_session(&sessions[count++], line);
 	fclose(file);
 	return count;
 }
@@ -102,12 +211,13 @@ static int record_remove_session(const struct session *session)
 
 	if (count < 0)
 		return count;
-	file = fopen(record.sessions_path, "we");
+	file = record_open_list("sessions", "we");
 	if (!file)
 		return -errno;
 	for (i = 0; i < count; i++)
 		if (strcmp(sessions[i].name, session->name))
-			fprintf(file, "%s\n", sessions[i].name);
+			fprintf(file, "%s %u\n", sessions[i].name,
+				sessions[i].uid);
 	return fclose(file) ? -errno : 0;
 }
 
@@ -130,6 +240,35 @@ static void record_forget_session(struct session *session)
 	(void)session;
 }
 
+static void record_tell_users(const char *text)
+{
+	int err = record_line("tell %s", text);
+
+	if (err)
+		log_warn("record: %s", strerror(-err));
+}
+
+/* "12 apt" */
+static int record_check(void)
+{
+	struct blocker blocker = {
+		.kind = VMGUEST_BLOCKER_INHIBITOR,
+		.uid = 1000,
+		.why = "because",
+	};
+	char line[64];
+	FILE *file;
+
+	file = record_open_list("blockers", "re");
+	if (!file)
+		return errno == ENOENT ? 0 : -errno;
+	while (record_read_line(file, line, sizeof(line)))
+		if (sscanf(line, "%u %63s", &blocker.pid, blocker.who) == 2)
+			agent_blocker(record.agent, &blocker);
+	fclose(file);
+	return 0;
+}
+
 static int record_stop(enum vmguest_wire_end end, bool force)
 {
 	int err;
@@ -137,7 +276,8 @@ static int record_stop(enum vmguest_wire_end end, bool force)
 	err = record_line("%s%s", end_name(end), force ? " force" : "");
 	if (err)
 		return err;
-	agent_last_breath(record.agent, end);
+	record.end = end;
+	record_tell_jobs();
 	return 0;
 }
 
@@ -159,6 +299,8 @@ const struct vmguest_backend backend_record = {
 	.end_session = record_end_session,
 	.session_lives = record_session_lives,
 	.forget_session = record_forget_session,
+	.tell_users = record_tell_users,
+	.check = record_check,
 	.stop = record_stop,
 	.finish = record_finish,
 };

@@ -7,6 +7,8 @@
 
 #include "util.h"
 
+#define OPTIONS_MESSAGE_SIZE	128
+
 /**
  * struct options - The command line
  * @cid: Context id of the host.
@@ -19,6 +21,8 @@
  * @has_boot_id: It was given.
  * @grace_ms: Time for a session to end before it is killed.
  * @init_timeout_ms: Time for init to bring the guest down.
+ * @message: A line of the guest's owner below each announcement, or empty.
+ * @denied: Capabilities that the guest's owner does not want to be used.
  * @last_breath: Only bring the last breath of this kind, 0 to be the agent.
  * @verbose: Debug lines.
  * @command: Child of an agent that is process 1, or NULL.
@@ -33,6 +37,8 @@ struct options {
 	bool has_boot_id;
 	unsigned int grace_ms;
 	unsigned int init_timeout_ms;
+	char message[OPTIONS_MESSAGE_SIZE];
+	__u64 denied;
 	unsigned int last_breath;
 	bool verbose;
 	char **command;

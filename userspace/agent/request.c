@@ -5,18 +5,16 @@
  *   NONE -> CHECKING -> WAITING -> ACTING -> DONE
  *
  * Up to WAITING nothing has been done that matters, so a cancel, a deadline or
- * a stronger request simply drops it. A lost connection changes nothing: the
- * host tells the request again and hears again where it stands.
+ * a stronger request simply drops it; users who were told of it are told that,
+ * too. A lost connection changes nothing: the host tells the request again and
+ * hears again where it stands.
  */
 #include <errno.h>
 
 #include "agent.h"
 
-/* How long a killed session may take to vanish. */
-#define KILL_GRACE_MS	5000
-
-/* Who stands in the way, at most; the host shows only so many. */
-#define BLOCKERS_MAX	16
+/* How long a force waits to hear whom it overrides. */
+#define HURRY_MS	1000
 
 static const char * const verb_names[] = {
 	[VMGUEST_VERB_SHUTDOWN] = "shutdown",
@@ -77,9 +75,10 @@ static void request_say_result(struct agent *agent, __u64 id,
 	};
 
 	if (id == request->id) {
-		frame.result.targeted = request->targeted;
-		frame.result.ended = request->ended;
-		frame.result.left = request->targeted - request->ended;
+		frame.result.targeted = request->logoff.targeted;
+		frame.result.ended = request->logoff.ended;
+		frame.result.left = request->logoff.targeted -
+				    request->logoff.ended;
 	}
 	connection_send(&agent->conn, &frame);
 }
@@ -90,21 +89,26 @@ static void request_say_progress(struct agent *agent)
 	struct vmguest_frame frame = {
 		.type = VMGUEST_WIRE_PROGRESS,
 		.task_id = request->id,
+		.progress.percent = request->percent,
 	};
 
-	if (!request->targeted || request->ended == request->targeted)
-		return;
-	frame.progress.percent = 100 * request->ended / request->targeted;
-	connection_send(&agent->conn, &frame);
+	if (request->percent)
+		connection_send(&agent->conn, &frame);
 }
 
-static void request_forget_sessions(struct agent *agent)
+/* It never goes back, and 100 is the host's to say. */
+void request_progress(struct agent *agent, unsigned int percent)
 {
 	struct request *request = &agent->request;
-	unsigned int i;
 
-	for (i = 0; i < request->targeted; i++)
-		agent->backend->forget_session(&request->session[i]);
+	if (request->state != REQUEST_ACTING)
+		return;
+	if (percent > 99)
+		percent = 99;
+	if (percent <= request->percent)
+		return;
+	request->percent = percent;
+	request_say_progress(agent);
 }
 
 /* The task that the last breath will name. */
@@ -116,11 +120,22 @@ static void request_set_task(struct agent *agent, __u64 id)
 	state_save(&agent->state);
 }
 
+static void request_end_checks(struct agent *agent)
+{
+	struct request *request = &agent->request;
+
+	timer_clear(&request->hurry);
+	request->asked = false;
+	if (agent->backend->check_over)
+		agent->backend->check_over();
+}
+
 static void request_settle(struct agent *agent)
 {
 	timer_clear(&agent->request.deadline);
-	timer_clear(&agent->request.grace);
-	request_forget_sessions(agent);
+	request_end_checks(agent);
+	announcement_cancel(agent);
+	logoff_stop(agent);
 	request_set_task(agent, 0);
 }
 
@@ -134,8 +149,7 @@ void request_drop(struct agent *agent)
 	request_settle(agent);
 	request->state = REQUEST_NONE;
 	request->id = 0;
-	request->targeted = 0;
-	request->ended = 0;
+	logoff_forget(agent);
 }
 
 static void request_done(struct agent *agent,
@@ -166,9 +180,19 @@ static void request_turn_away(struct agent *agent, __u64 id, unsigned int verb,
 
 static void request_ask_to_go(struct agent *agent)
 {
+	request_end_checks(agent);
 	agent->request.state = REQUEST_WAITING;
 	log_task(LOG_DEBUG, agent->request.id, "asks the host to commit");
 	request_say(agent, VMGUEST_WIRE_COMMIT);
+}
+
+static void request_proceed(struct agent *agent)
+{
+	struct request *request = &agent->request;
+
+	if (request->state == REQUEST_CHECKING && request->clear &&
+	    !request->announcement.running)
+		request_ask_to_go(agent);
 }
 
 static void request_stop(struct agent *agent)
@@ -185,97 +209,36 @@ static void request_stop(struct agent *agent)
 		request_done(agent, VMGUEST_WIRE_FAILED, strerror(-err));
 }
 
-static void request_end_sessions(struct agent *agent, bool kill)
-{
-	struct request *request = &agent->request;
-	struct session *session;
-	unsigned int i;
-	int err;
-
-	request->killed = kill;
-	timer_set(&request->grace, kill ? KILL_GRACE_MS : request->grace_ms);
-	for (i = 0; i < request->targeted; i++) {
-		session = &request->session[i];
-		if (!agent->backend->session_lives(session))
-			continue;
-		log_task(LOG_NOTICE, request->id, "%s session %s of %s",
-			 kill ? "kills" : "ends", session->name, session->user);
-		err = agent->backend->end_session(session, kill);
-		if (err)
-			log_task(LOG_WARNING, request->id, "session %s: %s",
-				 session->name, strerror(-err));
-	}
-	request_sessions_changed(agent);
-}
-
-/*
- * Those who have logged on since the request came are meant as well; if all
- * have left meanwhile, that is what was wanted.
- */
-static void request_log_off(struct agent *agent)
-{
-	struct request *request = &agent->request;
-	int count;
-
-	count = agent->backend->sessions(request->session, SESSION_MAX);
-	if (count < 0) {
-		request_done(agent, VMGUEST_WIRE_FAILED, strerror(-count));
-		return;
-	}
-	if (!count) {
-		request->ended = request->targeted;
-		request_done(agent, VMGUEST_WIRE_OK, "");
-		return;
-	}
-	request->targeted = count;
-	request_end_sessions(agent, request->force);
-}
-
 static void request_act(struct agent *agent)
 {
 	struct request *request = &agent->request;
 
-	request->state = REQUEST_ACTING;
+	request_end_checks(agent);
+	announcement_end(agent);
 	timer_clear(&request->deadline);
+	request->state = REQUEST_ACTING;
+	/* The host has forgotten them, too. */
+	request->told.count = 0;
+	request->found.count = 0;
 	if (request->verb == VMGUEST_VERB_LOGOFF)
-		request_log_off(agent);
+		logoff_start(agent);
 	else
 		request_stop(agent);
 }
 
-/**
- * request_sessions_changed - Count the sessions that have ended
- * @agent: The agent.
- */
 void request_sessions_changed(struct agent *agent)
 {
 	struct request *request = &agent->request;
-	unsigned int i, ended = 0;
 
-	if (request->state != REQUEST_ACTING ||
-	    request->verb != VMGUEST_VERB_LOGOFF)
-		return;
-	for (i = 0; i < request->targeted; i++)
-		ended += !agent->backend->session_lives(&request->session[i]);
-	if (ended <= request->ended && ended < request->targeted)
-		return;
-	request->ended = ended;
-	if (ended == request->targeted)
-		request_done(agent, VMGUEST_WIRE_OK, "");
-	else
-		request_say_progress(agent);
+	if (request->state == REQUEST_ACTING &&
+	    request->verb == VMGUEST_VERB_LOGOFF)
+		logoff_sessions_changed(agent);
 }
 
-static void request_grace_over(struct timer *timer)
+void request_logged_off(struct agent *agent,
+			enum vmguest_wire_result_code code, const char *text)
 {
-	struct request *request = container_of(timer, struct request, grace);
-	struct agent *agent = container_of(request, struct agent, request);
-
-	if (!request->killed) {
-		request_end_sessions(agent, true);
-		return;
-	}
-	request_done(agent, VMGUEST_WIRE_FAILED, "sessions are left");
+	request_done(agent, code, text);
 }
 
 /*
@@ -297,34 +260,118 @@ static void request_deadline(struct timer *timer)
 	request_drop(agent);
 }
 
-/* A check that is not the newest request's any more ends here unheard. */
+static void request_check(struct agent *agent)
+{
+	struct request *request = &agent->request;
+	int err = 0;
+
+	request->found.count = 0;
+	request->outdated = false;
+	request->asked = true;
+	if (request->force)
+		timer_set(&request->hurry, HURRY_MS);
+	if (agent->backend->check && request->verb != VMGUEST_VERB_LOGOFF)
+		err = agent->backend->check();
+	if (err != -EINPROGRESS)
+		request_checked(agent, err);
+}
+
+/* Tell the host, and whoever reads the log, when it is news. */
+static void request_tell_blockers(struct agent *agent)
+{
+	struct request *request = &agent->request;
+	struct blockers told = request->told;
+
+	blockers_tell(&agent->conn, request->id, &request->told,
+		      &request->found);
+	if (told.count != request->found.count)
+		blockers_log(&request->found, request->id,
+			     request->force ? "overrides" : "blocked by");
+	if (told.count && !request->found.count)
+		log_task(LOG_INFO, request->id, "not blocked any more");
+}
+
+/* An answer that nobody waits for any more ends here unheard. */
 void request_checked(struct agent *agent, int err)
 {
 	struct request *request = &agent->request;
 
-	if (request->state != REQUEST_CHECKING)
+	if (request->state != REQUEST_CHECKING || !request->asked)
 		return;
-	if (err)
+	request->asked = false;
+	timer_clear(&request->hurry);
+	if (request->outdated && !request->force) {
+		request_check(agent);
+		return;
+	}
+	if (err && !request->force) {
 		request_done(agent, VMGUEST_WIRE_FAILED, strerror(-err));
-	else if (request->blockers)
-		request_done(agent, VMGUEST_WIRE_BLOCKED_BY,
-			     "inhibitors stand in the way");
-	else
-		request_ask_to_go(agent);
+		return;
+	}
+	if (err)
+		log_task(LOG_WARNING, request->id,
+			 "whom it overrides is not known: %s", strerror(-err));
+	request_tell_blockers(agent);
+	request->clear = request->force || !request->found.count;
+	request_proceed(agent);
 }
 
-void request_blocker(struct agent *agent, const struct vmguest_frame *blocked)
+void request_blocker(struct agent *agent, const struct blocker *blocker)
 {
 	struct request *request = &agent->request;
-	struct vmguest_frame frame = *blocked;
+
+	if (request->state == REQUEST_CHECKING && request->asked)
+		blockers_add(&request->found, blocker);
+}
+
+void request_blockers_changed(struct agent *agent)
+{
+	struct request *request = &agent->request;
 
 	if (request->state != REQUEST_CHECKING)
 		return;
-	if (request->blockers++ >= BLOCKERS_MAX)
+	if (request->asked)
+		request->outdated = true;
+	else
+		request_check(agent);
+}
+
+static void request_hurry(struct timer *timer)
+{
+	struct request *request = container_of(timer, struct request, hurry);
+	struct agent *agent = container_of(request, struct agent, request);
+
+	request_checked(agent, -ETIMEDOUT);
+}
+
+void request_announced(struct agent *agent)
+{
+	request_proceed(agent);
+}
+
+/* After GO: what takes its time on the way down. */
+void request_stop_jobs(struct agent *agent, const struct blockers *jobs)
+{
+	struct request *request = &agent->request;
+
+	if (!request_end(request))
 		return;
-	frame.type = VMGUEST_WIRE_BLOCKED;
-	frame.task_id = request->id;
-	connection_send(&agent->conn, &frame);
+	request->found = *jobs;
+	blockers_tell(&agent->conn, request->id, &request->told,
+		      &request->found);
+}
+
+/*
+ * The guest goes down by itself: a soft request that was not granted yet is not
+ * what brings it down. The answer to one that waits for GO is on its way.
+ */
+void request_overtaken(struct agent *agent)
+{
+	struct request *request = &agent->request;
+
+	if (request->state == REQUEST_CHECKING && !request->force)
+		request_done(agent, VMGUEST_WIRE_GOING_DOWN,
+			     "the guest goes down by itself");
 }
 
 /* The backend could not bring the guest down after all: it lives on. */
@@ -333,20 +380,6 @@ void request_stop_failed(struct agent *agent,
 {
 	if (request_end(&agent->request))
 		request_done(agent, code, why);
-}
-
-static void request_check(struct agent *agent)
-{
-	struct request *request = &agent->request;
-	int err = 0;
-
-	request->state = REQUEST_CHECKING;
-	request->blockers = 0;
-	if (agent->backend->check && !request->force &&
-	    request->verb != VMGUEST_VERB_LOGOFF)
-		err = agent->backend->check();
-	if (err != -EINPROGRESS)
-		request_checked(agent, err);
 }
 
 static void request_set_deadline(struct request *request, __u32 deadline_ms)
@@ -366,10 +399,7 @@ static bool request_is_offered(struct agent *agent,
 		[VMGUEST_VERB_LOGOFF] = VMGUEST_CAP_LOGOFF,
 	};
 
-	return (agent->backend->capabilities() &
-		capability[frame->request.verb]) &&
-	       frame->request.scope == VMGUEST_SCOPE_ALL &&
-	       !frame->request.delay_ms;
+	return agent_capabilities(agent) & capability[frame->request.verb];
 }
 
 static bool request_is_admitted(struct agent *agent,
@@ -383,6 +413,12 @@ static bool request_is_admitted(struct agent *agent,
 	if (!request_is_offered(agent, frame)) {
 		request_turn_away(agent, id, verb, VMGUEST_WIRE_UNSUPPORTED,
 				  "");
+		return false;
+	}
+	if (frame->request.scope != VMGUEST_SCOPE_ALL &&
+	    verb != VMGUEST_VERB_LOGOFF) {
+		request_turn_away(agent, id, verb, VMGUEST_WIRE_INVALID,
+				  "only a logoff is about some users");
 		return false;
 	}
 	if ((agent->going_down || request_end(&agent->request)) && !urgent) {
@@ -411,7 +447,6 @@ static void request_log(const struct vmguest_frame *frame)
 static int request_begin(struct agent *agent, const struct vmguest_frame *frame)
 {
 	struct request *request = &agent->request;
-	int count = 0;
 
 	if (request->state != REQUEST_NONE && request->state != REQUEST_DONE)
 		log_task(LOG_INFO, request->id, "superseded by task %llu",
@@ -419,20 +454,39 @@ static int request_begin(struct agent *agent, const struct vmguest_frame *frame)
 	request_drop(agent);
 	if (agent->state.task != frame->task_id)
 		request_set_task(agent, 0);
-	if (frame->request.verb == VMGUEST_VERB_LOGOFF)
-		count = agent->backend->sessions(request->session, SESSION_MAX);
-	if (count < 0)
-		return count;
 
 	request->id = frame->task_id;
 	request->verb = frame->request.verb;
 	request->force = frame->request.flags & VMGUEST_WIRE_REQ_FORCE;
-	request->grace_ms = frame->request.grace_ms ?: agent->options.grace_ms;
-	request->targeted = count;
-	request->ended = 0;
-	request->killed = false;
+	request->clear = false;
+	request->percent = 0;
+	request->found.count = 0;
+	request->told.count = 0;
+	request->logoff.scope = frame->request.scope;
+	request->logoff.uid = frame->request.uid;
+	request->logoff.grace_ms = frame->request.grace_ms ?:
+				   agent->options.grace_ms;
+	request->state = REQUEST_CHECKING;
 	request_set_deadline(request, frame->request.deadline_ms);
+	if (request->verb == VMGUEST_VERB_LOGOFF)
+		return logoff_list(agent);
 	return 0;
+}
+
+static void request_announce(struct agent *agent,
+			     const struct vmguest_frame *frame)
+{
+	static const char * const what[] = {
+		[VMGUEST_VERB_SHUTDOWN] = "This system will be shut down",
+		[VMGUEST_VERB_RESTART] = "This system will be restarted",
+		[VMGUEST_VERB_LOGOFF] = "You will be logged off",
+	};
+	char reason[VMGUEST_TEXT_SIZE];
+
+	vmguest_text_clean(reason, sizeof(reason),
+			   &frame->text[VMGUEST_REQUEST_REASON]);
+	announcement_start(agent, what[frame->request.verb], reason,
+			   frame->request.delay_ms);
 }
 
 static void request_new(struct agent *agent, const struct vmguest_frame *frame)
@@ -446,19 +500,19 @@ static void request_new(struct agent *agent, const struct vmguest_frame *frame)
 		return;
 	err = request_begin(agent, frame);
 	if (err) {
-		request_turn_away(agent, frame->task_id, frame->request.verb,
-				  VMGUEST_WIRE_FAILED, strerror(-err));
+		request_done(agent, VMGUEST_WIRE_FAILED, strerror(-err));
 		return;
 	}
 	if (granted) {
 		request_act(agent);
 		return;
 	}
-	if (request->verb == VMGUEST_VERB_LOGOFF && !request->targeted) {
+	if (request->verb == VMGUEST_VERB_LOGOFF && !request->logoff.count) {
 		request_done(agent, VMGUEST_WIRE_NO_SESSIONS, "");
 		return;
 	}
 	request_say(agent, VMGUEST_WIRE_ACCEPTED);
+	request_announce(agent, frame);
 	request_check(agent);
 }
 
@@ -469,12 +523,17 @@ static void request_enforce(struct agent *agent)
 
 	log_task(LOG_INFO, request->id, "becomes a force");
 	request->force = true;
-	if (request->state == REQUEST_CHECKING)
-		request_ask_to_go(agent);
-	else if (request_end(request))
+	if (request->state == REQUEST_CHECKING && request->asked) {
+		timer_set(&request->hurry, HURRY_MS);
+	} else if (request->state == REQUEST_CHECKING) {
+		blockers_log(&request->found, request->id, "overrides");
+		request->clear = true;
+		request_proceed(agent);
+	} else if (request_end(request)) {
 		request_stop(agent);
-	else if (request->state == REQUEST_ACTING && !request->killed)
-		request_end_sessions(agent, true);
+	} else if (request->state == REQUEST_ACTING) {
+		logoff_kill(agent);
+	}
 }
 
 static void request_repeat(struct agent *agent, bool granted)
@@ -487,8 +546,9 @@ static void request_repeat(struct agent *agent, bool granted)
 				   request->result_text);
 		return;
 	case REQUEST_ACTING:
-		if (request->verb == VMGUEST_VERB_LOGOFF)
-			request_say_progress(agent);
+		request_say_progress(agent);
+		blockers_tell(&agent->conn, request->id, &request->told,
+			      &request->found);
 		return;
 	default:
 		break;
@@ -498,6 +558,9 @@ static void request_repeat(struct agent *agent, bool granted)
 		return;
 	}
 	request_say(agent, VMGUEST_WIRE_ACCEPTED);
+	if (!request->asked)
+		blockers_tell(&agent->conn, request->id, &request->told,
+			      &request->found);
 	if (request->state == REQUEST_WAITING)
 		request_say(agent, VMGUEST_WIRE_COMMIT);
 }
@@ -543,6 +606,7 @@ void request_go(struct agent *agent, __u64 id)
  */
 void request_reconnected(struct agent *agent)
 {
+	agent->request.told.count = 0;
 	if (agent->request.state == REQUEST_WAITING)
 		request_say(agent, VMGUEST_WIRE_COMMIT);
 }
@@ -571,5 +635,11 @@ int request_init(struct agent *agent)
 	err = timer_init(&agent->loop, &request->deadline, request_deadline);
 	if (err)
 		return err;
-	return timer_init(&agent->loop, &request->grace, request_grace_over);
+	err = timer_init(&agent->loop, &request->hurry, request_hurry);
+	if (err)
+		return err;
+	err = announcement_init(agent);
+	if (err)
+		return err;
+	return logoff_init(agent);
 }

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <paths.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -120,6 +121,36 @@ static bool session_lives(const struct session *session)
 	return lives;
 }
 
+/* Not getpwnam(), which a static program cannot have without its libraries. */
+static uid_t user_find(const char *name)
+{
+	uid_t uid = (uid_t)-1;
+	struct passwd *user;
+	FILE *file;
+
+	file = fopen("/etc/passwd", "re");
+	if (!file)
+		return uid;
+	while (uid == (uid_t)-1 && (user = fgetpwent(file)))
+		if (!strcmp(user->pw_name, name))
+			uid = user->pw_uid;
+	fclose(file);
+	return uid;
+}
+
+/* Who is not in /etc/passwd owns at least the terminal: login has seen to it. */
+static uid_t session_uid(const struct session *session)
+{
+	uid_t uid = user_find(session->user);
+	char path[128];
+	struct stat st;
+
+	if (uid != (uid_t)-1 || !session->tty)
+		return uid;
+	snprintf(path, sizeof(path), "/dev/%s", session->line);
+	return stat(path, &st) || !st.st_uid ? uid : st.st_uid;
+}
+
 static bool session_from_utmp(const struct utmpx *record,
 			      struct session *session)
 {
@@ -134,7 +165,12 @@ static bool session_from_utmp(const struct utmpx *record,
 	snprintf(session->user, sizeof(session->user), "%.*s",
 		 (int)sizeof(record->ut_user), record->ut_user);
 	session->tty = terminal_device(session->name);
-	return session_lives(session);
+	if (!session_lives(session))
+		return false;
+	if (session->tty)
+		strcpy(session->line, session->name);
+	session->uid = session_uid(session);
+	return true;
 }
 
 bool session_has_utmp(void)

@@ -15,16 +15,22 @@
 /**
  * struct session - A login session
  * @name: Its name in the backend: logind's id, or the terminal.
- * @user: Who is logged on, for logs.
+ * @user: Who is logged on, for people.
+ * @uid: The same, (uid_t)-1 when unknown.
+ * @line: Its terminal below /dev, or empty.
  * @pid: Its leader, where the backend knows it.
  * @tty: Device of its terminal, 0 for none.
+ * @killed: It was killed, not only asked to end.
  * @watch: Belongs to the backend while the session is being ended.
  */
 struct session {
 	char name[SESSION_NAME_SIZE];
 	char user[SESSION_NAME_SIZE];
+	uid_t uid;
+	char line[SESSION_NAME_SIZE];
 	pid_t pid;
 	dev_t tty;
+	bool killed;
 	struct source watch;
 };
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -60,6 +61,35 @@ int read_line(const char *path, char *buf, size_t size)
 	buf[n] = '\0';
 	buf[strcspn(buf, "\n")] = '\0';
 	return 0;
+}
+
+static int write_new_file(const char *path, const char *text)
+{
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+		  0600);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	if (n != (ssize_t)strlen(text))
+		n = n < 0 ? -errno : -ENOSPC;
+	close(fd);
+	return n < 0 ? n : 0;
+}
+
+int write_file(const char *path, const char *text)
+{
+	char new[PATH_MAX];
+	int err;
+
+	if (snprintf(new, sizeof(new), "%s.new", path) >= (int)sizeof(new))
+		return -ENAMETOOLONG;
+	err = write_new_file(new, text);
+	if (!err && rename(new, path))
+		err = -errno;
+	return err;
 }
 
 static int hex_digit(char c)

@@ -46,6 +46,9 @@ void log_task(int level, __u64 task, const char *fmt, ...);
 /* The first line of a file, without its newline. 0 or a negative errno. */
 int read_line(const char *path, char *buf, size_t size);
 
+/* Replace a file as a whole. 0 or a negative errno. */
+int write_file(const char *path, const char *text);
+
 /* 32 hexadecimal digits, dashes between them ignored. */
 bool id_parse(const char *text, __u8 *id);
 void id_format(const __u8 *id, char *text);
