@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -39,6 +40,8 @@ static struct test {
 	char folder[64];
 	char socket[96];
 	char record[96];
+	char config[96];
+	bool no_grace;
 	int listener;
 	int conn;
 	pid_t pid;
@@ -292,6 +295,15 @@ static void remove_list(const char *suffix)
 	check(!unlink(path));
 }
 
+static void write_config(const char *lines)
+{
+	FILE *file = fopen(test.config, "we");
+
+	check(file);
+	fputs(lines, file);
+	fclose(file);
+}
+
 static void write_sessions(const char *names)
 {
 	write_list("sessions", names);
@@ -302,8 +314,8 @@ static void exec_agent(const char *first, const char *second)
 	char backend[128], task[128], grace[16];
 	const char *argv[] = {
 		test.agent, "--connect", test.socket, "--backend", backend,
-		"--task", task, "--boot-id", BOOT, "--grace", grace, first,
-		second, NULL
+		"--task", task, "--boot-id", BOOT, "--config", test.config,
+		first, second, test.no_grace ? NULL : "--grace", grace, NULL
 	};
 	char log[128];
 	int fd;
@@ -329,7 +341,7 @@ static void start_agent_with(const char *first, const char *second)
 
 static void start_agent(void)
 {
-	start_agent_with("--verbose", NULL);
+	start_agent_with("--verbose", "--verbose");
 }
 
 static void expect_exit_at(int line, int wanted)
@@ -1004,6 +1016,177 @@ static void guest_goes_down_by_itself(void)
 	expect_recorded("");
 }
 
+/* Whether the agent's log has a line with @words. */
+static bool logged(const char *words)
+{
+	char path[128], line[512];
+	bool found = false;
+	FILE *file;
+
+	path_of(path, sizeof(path), "log");
+	file = fopen(path, "re");
+	check(file);
+	while (!found && fgets(line, sizeof(line), file))
+		found = strstr(line, words);
+	fclose(file);
+	return found;
+}
+
+static void config_denies(void)
+{
+	write_config("# nobody stops this guest\n\nshutdown = no\n  restart=no\n");
+	begin();
+	check(!(test.capabilities & VMGUEST_CAP_SHUTDOWN));
+	check(!(test.capabilities & VMGUEST_CAP_RESTART));
+	check(test.capabilities & VMGUEST_CAP_LOGOFF);
+	host_request(VMGUEST_VERB_SHUTDOWN, 0, TASK);
+	expect_result(VMGUEST_WIRE_UNSUPPORTED, 0, 0);
+	check(text_is(VMGUEST_RESULT_TEXT,
+		      "the guest's owner has turned it off"));
+	expect_recorded("");
+}
+
+static void config_denies_force(void)
+{
+	write_config("force = no\n");
+	begin();
+	check(!(test.capabilities & VMGUEST_CAP_FORCE));
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_FORCE, TASK);
+	expect_result(VMGUEST_WIRE_UNSUPPORTED, 0, 0);
+	host_request(VMGUEST_VERB_SHUTDOWN, 0, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+}
+
+/* After a crash with a new configuration: not even what was granted before. */
+static void config_denies_what_was_granted(void)
+{
+	write_config("shutdown = no\n");
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_AGAIN |
+		     VMGUEST_WIRE_REQ_COMMITTED, TASK);
+	expect_result(VMGUEST_WIRE_UNSUPPORTED, 0, 0);
+	expect_recorded("");
+}
+
+/* Each bad line is named, and costs its own setting only. */
+static void config_bad_line(const char *line, const char *words)
+{
+	char text[1024], named[256];
+
+	snprintf(text, sizeof(text), "message = call us\n%s\nlogoff = no\n",
+		 line);
+	write_config(text);
+	begin();
+	snprintf(named, sizeof(named), "agent.conf:2: %s", words);
+	if (!logged(named))
+		fail("%s: not logged: %s", line, named);
+	check(!(test.capabilities & VMGUEST_CAP_LOGOFF));
+	check(test.capabilities & VMGUEST_CAP_RESTART);
+}
+
+static void config_bad_switch(void)
+{
+	config_bad_line("shutdown = maybe",
+			"shutdown: \"maybe\" is neither yes nor no; it is no now");
+	check(!(test.capabilities & VMGUEST_CAP_SHUTDOWN));
+}
+
+static void config_bad_duration(void)
+{
+	config_bad_line("grace = 5",
+			"grace: \"5\" is no duration, such as 500ms, 5s or 2m; "
+			"it is 5s now");
+	check(test.capabilities & VMGUEST_CAP_SHUTDOWN);
+}
+
+static void config_long_duration(void)
+{
+	config_bad_line("grace = 18446744073709551615s",
+			"grace: \"18446744073709551615s\" is not between");
+}
+
+static void config_no_duration(void)
+{
+	config_bad_line("init-timeout = 0s",
+			"init-timeout: \"0s\" is not between 1ms and 60m; "
+			"it is 60s now");
+}
+
+static void config_bad_message(void)
+{
+	char line[300] = "message = ";
+
+	memset(line + strlen(line), 'x', 200);
+	config_bad_line(line, "message: \"xxx");
+}
+
+static void config_unclean(void)
+{
+	config_bad_line("message = \033[2J", "no clean text");
+}
+
+static void config_unclean_switch(void)
+{
+	config_bad_line("shutdown = \033[2J", "no clean text");
+	check(!(test.capabilities & VMGUEST_CAP_SHUTDOWN));
+}
+
+static void config_unknown(void)
+{
+	config_bad_line("shutdwon = no", "there is no setting \"shutdwon\"");
+	check(test.capabilities & VMGUEST_CAP_SHUTDOWN);
+}
+
+static void config_no_value(void)
+{
+	config_bad_line("shutdown", "\"shutdown\" is no \"setting = value\"");
+	check(!(test.capabilities & VMGUEST_CAP_SHUTDOWN));
+}
+
+static void config_long_line(void)
+{
+	char line[700] = "#";
+
+	memset(line + 1, '#', sizeof(line) - 2);
+	config_bad_line(line, "the line is too long");
+}
+
+static void config_durations(void)
+{
+	test.no_grace = true;
+	write_config("grace = 700ms\n");
+	write_sessions("stubborn\n");
+	begin();
+	ask(VMGUEST_VERB_LOGOFF, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect_silence();
+	expect_recorded("end session stubborn");
+	expect_result(VMGUEST_WIRE_OK, 1, 1);
+	check(!logged("agent.conf"));
+}
+
+static void config_message(void)
+{
+	write_config("message = Call 555.\n");
+	begin();
+	announced(VMGUEST_VERB_SHUTDOWN, 60000);
+	expect_silence();
+	expect_recorded("tell This system will be shut down in 60 seconds, "
+			"at the host's request: new disk,Call 555.");
+}
+
+static void config_unreadable(void)
+{
+	check(!unlink(test.config));
+	check(!mkdir(test.config, 0700));
+	start_agent();
+	expect_exit(2);
+	check(!rmdir(test.config));
+	start_agent();
+	expect_exit(2);
+}
+
 static void going_down_already(void)
 {
 	begin();
@@ -1227,6 +1410,22 @@ static const struct {
 	TEST(announcement_after_a_crash),
 	TEST(announcement_of_a_logoff),
 	TEST(guest_goes_down_by_itself),
+	TEST(config_denies),
+	TEST(config_denies_force),
+	TEST(config_denies_what_was_granted),
+	TEST(config_bad_switch),
+	TEST(config_bad_duration),
+	TEST(config_long_duration),
+	TEST(config_no_duration),
+	TEST(config_bad_message),
+	TEST(config_unclean),
+	TEST(config_unclean_switch),
+	TEST(config_unknown),
+	TEST(config_no_value),
+	TEST(config_long_line),
+	TEST(config_durations),
+	TEST(config_message),
+	TEST(config_unreadable),
 	TEST(going_down_already),
 	TEST(ping),
 	TEST(heartbeat),
@@ -1250,6 +1449,9 @@ static void set_up(void)
 	check(mkdtemp(test.folder));
 	path_of(test.socket, sizeof(test.socket), "socket");
 	path_of(test.record, sizeof(test.record), "record");
+	path_of(test.config, sizeof(test.config), "agent.conf");
+	write_config("");
+	test.no_grace = false;
 	strcpy(address.sun_path, test.socket);
 	test.instance = 1;
 	test.pid = 0;
@@ -1279,7 +1481,7 @@ static void tear_down(void)
 {
 	static const char * const names[] = {
 		"socket", "record", "record.sessions", "record.blockers",
-		"record.jobs", "record.down", "task", "task.logoff", "log"
+		"record.jobs", "record.down", "agent.conf", "task", "task.logoff", "log"
 	};
 	char path[128];
 	size_t i;

@@ -8,6 +8,7 @@ static struct agent agent;
 
 int main(int argc, char **argv)
 {
+	log_open(false);
 	options_parse(&agent.options, argc, argv);
 	log_open(agent.options.verbose);
 	if (agent.options.last_breath)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <linux/vmguest_protocol.h>
+#include "config.h"
 #include "options.h"
 
 #define EXIT_USAGE	2
@@ -19,6 +20,7 @@ enum {
 	OPTION_BACKEND = 256,
 	OPTION_BOOT_ID,
 	OPTION_CID,
+	OPTION_CONFIG,
 	OPTION_CONNECT,
 	OPTION_GRACE,
 	OPTION_INIT_TIMEOUT,
@@ -31,6 +33,7 @@ static const struct option long_options[] = {
 	{ "backend", required_argument, NULL, OPTION_BACKEND },
 	{ "boot-id", required_argument, NULL, OPTION_BOOT_ID },
 	{ "cid", required_argument, NULL, OPTION_CID },
+	{ "config", required_argument, NULL, OPTION_CONFIG },
 	{ "connect", required_argument, NULL, OPTION_CONNECT },
 	{ "grace", required_argument, NULL, OPTION_GRACE },
 	{ "help", no_argument, NULL, 'h' },
@@ -53,6 +56,8 @@ static const char help_text[] =
 "\n"
 "      --backend WHAT       auto (default), logind, plain, or for tests\n"
 "                           record:FILE\n"
+"      --config FILE        what the guest's owner allows (default\n"
+"                           /etc/vmguest/agent.conf)\n"
 "      --grace MS           time for a session to end before it is killed,\n"
 "                           unless the host says (default 5000)\n"
 "      --init-timeout MS    time for init to bring the guest down (default\n"
@@ -125,6 +130,9 @@ static void parse_option(struct options *options, int option)
 	case OPTION_CID:
 		options->cid = parse_number("cid", optarg);
 		break;
+	case OPTION_CONFIG:
+		/* Read already. */
+		break;
 	case OPTION_CONNECT:
 		options->connect_path = optarg;
 		break;
@@ -157,6 +165,24 @@ static void parse_option(struct options *options, int option)
 	}
 }
 
+/* Before all others, because they count more than what the file says. */
+static void parse_config(struct options *options, int argc, char **argv)
+{
+	const char *path = NULL;
+	int option, err;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+hvV", long_options,
+				     NULL)) >= 0)
+		if (option == OPTION_CONFIG)
+			path = optarg;
+	optind = 1;
+	opterr = 1;
+	err = config_load(options, path ? path : CONFIG_PATH);
+	if (err && path)
+		usage_error("--config: %s: %s", path, strerror(-err));
+}
+
 void options_parse(struct options *options, int argc, char **argv)
 {
 	int option;
@@ -166,9 +192,10 @@ void options_parse(struct options *options, int argc, char **argv)
 		.port = VMGUEST_WIRE_PORT,
 		.backend = "auto",
 		.task_file = "/run/vmguest/task",
-		.grace_ms = 5000,
-		.init_timeout_ms = 60000,
+		.grace_ms = OPTIONS_GRACE_MS,
+		.init_timeout_ms = OPTIONS_INIT_TIMEOUT_MS,
 	};
+	parse_config(options, argc, argv);
 	while ((option = getopt_long(argc, argv, "+hvV", long_options,
 				     NULL)) >= 0)
 		parse_option(options, option);

@@ -9,6 +9,10 @@
 
 #define OPTIONS_MESSAGE_SIZE	128
 
+/* Where nobody says otherwise. */
+#define OPTIONS_GRACE_MS	5000
+#define OPTIONS_INIT_TIMEOUT_MS	60000
+
 /**
  * struct options - The command line
  * @cid: Context id of the host.
@@ -44,7 +48,10 @@ struct options {
 	char **command;
 };
 
-/* Does not return when the command line is wrong or only asks for help. */
+/*
+ * The command line counts more than the configuration file that it may name.
+ * Does not return when it is wrong or only asks for help.
+ */
 void options_parse(struct options *options, int argc, char **argv);
 
 #endif /* _VMGUEST_AGENT_OPTIONS_H */

@@ -390,16 +390,24 @@ static void request_set_deadline(struct request *request, __u32 deadline_ms)
 		timer_clear(&request->deadline);
 }
 
-static bool request_is_offered(struct agent *agent,
-			       const struct vmguest_frame *frame)
+/* Return: NULL, or why it is not done here. */
+static const char *request_unsupported(struct agent *agent,
+				       const struct vmguest_frame *frame)
 {
 	static const __u64 capability[] = {
 		[VMGUEST_VERB_SHUTDOWN] = VMGUEST_CAP_SHUTDOWN,
 		[VMGUEST_VERB_RESTART] = VMGUEST_CAP_RESTART,
 		[VMGUEST_VERB_LOGOFF] = VMGUEST_CAP_LOGOFF,
 	};
+	__u64 needs = capability[frame->request.verb];
 
-	return agent_capabilities(agent) & capability[frame->request.verb];
+	if (frame->request.flags & VMGUEST_WIRE_REQ_FORCE)
+		needs |= VMGUEST_CAP_FORCE;
+	if (needs & agent->options.denied)
+		return "the guest's owner has turned it off";
+	if (needs & ~agent->backend->capabilities())
+		return "this guest cannot do it";
+	return NULL;
 }
 
 static bool request_is_admitted(struct agent *agent,
@@ -409,10 +417,11 @@ static bool request_is_admitted(struct agent *agent,
 	__u64 id = frame->task_id;
 	bool urgent = frame->request.flags & (VMGUEST_WIRE_REQ_FORCE |
 					      VMGUEST_WIRE_REQ_COMMITTED);
+	const char *why = request_unsupported(agent, frame);
 
-	if (!request_is_offered(agent, frame)) {
+	if (why) {
 		request_turn_away(agent, id, verb, VMGUEST_WIRE_UNSUPPORTED,
-				  "");
+				  why);
 		return false;
 	}
 	if (frame->request.scope != VMGUEST_SCOPE_ALL &&
