@@ -22,6 +22,7 @@
 	 VMGUEST_FEATURE_QUEUE | VMGUEST_FEATURE_CANCEL_ON_CLOSE |	\
 	 VMGUEST_FEATURE_NO_DEADLINE | VMGUEST_FEATURE_UNTIL |		\
 	 VMGUEST_FEATURE_FORCE_AFTER | VMGUEST_FEATURE_LIFELINE |	\
+	 VMGUEST_FEATURE_SCOPE | VMGUEST_FEATURE_GRACE |		\
 	 VMGUEST_FEATURE_READ | VMGUEST_FEATURE_BLOCKERS |		\
 	 VMGUEST_FEATURE_HEARTBEAT | VMGUEST_FEATURE_SET)
 
@@ -140,6 +141,16 @@ static int request_check_scope(const struct vmguest_request *cmd, u8 verb)
 	return 0;
 }
 
+/* A PING bothers nobody, and only a LOGOFF is about sessions. */
+static int request_check_times(const struct vmguest_request *cmd, u8 verb)
+{
+	if (cmd->delay_ms && verb == VMGUEST_VERB_PING)
+		return -EINVAL;
+	if (cmd->grace_ms && verb != VMGUEST_VERB_LOGOFF)
+		return -EINVAL;
+	return 0;
+}
+
 static int request_check_reason(const struct vmguest_request *cmd)
 {
 	size_t len = strnlen(cmd->reason, sizeof(cmd->reason));
@@ -147,12 +158,6 @@ static int request_check_reason(const struct vmguest_request *cmd)
 	if (len == sizeof(cmd->reason) || !vmguest_text_is_clean(cmd->reason, len))
 		return -EINVAL;
 	return 0;
-}
-
-/* What the interface has room for, but this module does not do yet. */
-static int request_check_features(const struct vmguest_request *cmd)
-{
-	return cmd->scope || cmd->delay_ms || cmd->grace_ms ? -EOPNOTSUPP : 0;
 }
 
 static int request_check(const struct vmguest_request *cmd, u8 verb)
@@ -167,8 +172,8 @@ static int request_check(const struct vmguest_request *cmd, u8 verb)
 	       request_check_flags(cmd, verb) ?:
 	       request_check_until(cmd, verb) ?:
 	       request_check_scope(cmd, verb) ?:
-	       request_check_reason(cmd) ?:
-	       request_check_features(cmd);
+	       request_check_times(cmd, verb) ?:
+	       request_check_reason(cmd);
 }
 
 /**

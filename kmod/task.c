@@ -142,6 +142,10 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 	if (!(request->flags & VMGUEST_REQ_NO_DEADLINE))
 		task->deadline_ms = request->deadline_ms ?: READ_ONCE(deadline_ms);
 	task->force_after_ms = request->force_after_ms;
+	task->delay_ms = request->delay_ms;
+	task->grace_ms = request->grace_ms;
+	task->scope = request->scope;
+	task->scope_uid = request->scope_uid;
 	task->queue = request->flags & VMGUEST_REQ_QUEUE;
 	task->flags = VMGUEST_TASK_CANCELABLE;
 	if (request->flags & VMGUEST_REQ_FORCE)
@@ -232,10 +236,15 @@ static bool task_awaits_absence(const struct vmguest_task *task)
 	       list_empty(&vm->channels);
 }
 
+static u32 elapsed_ms(u64 since_ns)
+{
+	return min_t(u64, div_u64(ktime_get_ns() - since_ns, NSEC_PER_MSEC),
+		     U32_MAX);
+}
+
 static u32 task_elapsed_ms(const struct vmguest_task *task)
 {
-	return min_t(u64, div_u64(ktime_get_ns() - task->start_ns, NSEC_PER_MSEC),
-		     U32_MAX);
+	return elapsed_ms(task->start_ns);
 }
 
 static bool task_force_pending(const struct vmguest_task *task)
@@ -481,6 +490,14 @@ static unsigned int task_strength(const struct vmguest_task *task)
 	return strength + !!(task->flags & VMGUEST_TASK_FORCE);
 }
 
+/* The sessions of other users are another request. */
+static bool task_same_scope(const struct vmguest_task *task,
+			    const struct vmguest_task *other)
+{
+	return task->scope == other->scope &&
+	       task->scope_uid == other->scope_uid;
+}
+
 /* Return: 0 when @task may supersede @running, else -EINPROGRESS or -EBUSY. */
 static int task_compare(const struct vmguest_task *task,
 			const struct vmguest_task *running, u32 flags)
@@ -490,7 +507,7 @@ static int task_compare(const struct vmguest_task *task,
 
 	if (ours > theirs)
 		return 0;
-	if (task->verb != running->verb)
+	if (task->verb != running->verb || !task_same_scope(task, running))
 		return -EBUSY;
 	if (ours == theirs || (flags & VMGUEST_REQ_JOIN))
 		return -EINPROGRESS;
@@ -682,12 +699,27 @@ void vmguest_task_get_event(struct vmguest_task *task,
 	};
 }
 
+/* Of its announcement; it began when the request was sent first. */
+static u32 task_delay_left(const struct vmguest_task *task)
+{
+	u64 sent_ns = task->stage_ns[VMGUEST_STAGE_SENT];
+	u32 elapsed;
+
+	if (!sent_ns)
+		return task->delay_ms;
+	elapsed = elapsed_ms(sent_ns);
+	return task->delay_ms > elapsed ? task->delay_ms - elapsed : 0;
+}
+
 static void task_build_request(struct vmguest_task *task,
 			       struct vmguest_frame *frame)
 {
 	frame->type = VMGUEST_WIRE_REQUEST;
 	frame->request.verb = task->verb;
-	frame->request.scope = VMGUEST_SCOPE_ALL;
+	frame->request.scope = task->scope;
+	frame->request.uid = task->scope_uid;
+	frame->request.delay_ms = task_delay_left(task);
+	frame->request.grace_ms = task->grace_ms;
 	if (task->flags & VMGUEST_TASK_FORCE)
 		frame->request.flags |= VMGUEST_WIRE_REQ_FORCE;
 	if (task->handed)

@@ -47,6 +47,11 @@ struct vmguest_person {
  * @until: enum vmguest_until; constant.
  * @deadline_ms: Deadline from @start_ns, 0 for none; constant.
  * @force_after_ms: Becomes a FORCE this long after @start_ns, 0 never; constant.
+ * @delay_ms: How long the guest's users are told before; constant.
+ * @grace_ms: What a session has before it is killed, 0 for the agent's own;
+ *	constant.
+ * @scope: enum vmguest_scope; constant.
+ * @scope_uid: The guest's uid that @scope is about; constant.
  * @start_ns: CLOCK_MONOTONIC of the call; constant.
  * @starter: Who asked; constant.
  * @timer: Runs at the deadline, at the escalation and, where no event tells
@@ -85,6 +90,10 @@ struct vmguest_task {
 	u8 until;
 	u32 deadline_ms;
 	u32 force_after_ms;
+	u32 delay_ms;
+	u32 grace_ms;
+	u32 scope;
+	u32 scope_uid;
 	u64 start_ns;
 	struct vmguest_person starter;
 	struct delayed_work timer;

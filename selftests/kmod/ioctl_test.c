@@ -178,7 +178,8 @@ TEST_F(device, get_api)
 	EXPECT_EQ(0, vmg_call(self->fd, VMGUEST_GET_API, &api));
 	EXPECT_EQ(VMGUEST_API_VERSION, api.version);
 	EXPECT_TRUE(api.features & VMGUEST_FEATURE_LIFELINE);
-	EXPECT_FALSE(api.features & VMGUEST_FEATURE_SCOPE);
+	EXPECT_TRUE(api.features & VMGUEST_FEATURE_SCOPE);
+	EXPECT_TRUE(api.features & VMGUEST_FEATURE_GRACE);
 	again = (struct vmguest_get_api) { .size = sizeof(again) };
 	EXPECT_EQ(0, vmg_call(self->fd, VMGUEST_GET_API, &again));
 	EXPECT_EQ(0, memcmp(&api, &again, sizeof(api)));
@@ -200,6 +201,7 @@ TEST_F(device, get_api_values)
 		  VMGUEST_FEATURE_QUEUE | VMGUEST_FEATURE_CANCEL_ON_CLOSE |
 		  VMGUEST_FEATURE_NO_DEADLINE | VMGUEST_FEATURE_UNTIL |
 		  VMGUEST_FEATURE_FORCE_AFTER | VMGUEST_FEATURE_LIFELINE |
+		  VMGUEST_FEATURE_SCOPE | VMGUEST_FEATURE_GRACE |
 		  VMGUEST_FEATURE_READ | VMGUEST_FEATURE_BLOCKERS |
 		  VMGUEST_FEATURE_HEARTBEAT | VMGUEST_FEATURE_SET,
 		  api.features);
@@ -654,11 +656,10 @@ BAD_REQUEST(scope_unknown, LOGOFF, EINVAL, self->ask.scope = 3)
 BAD_REQUEST(scope_of_a_shutdown, SHUTDOWN, EINVAL,
 	    self->ask.scope = VMGUEST_SCOPE_UID)
 BAD_REQUEST(scope_uid_without_scope, LOGOFF, EINVAL, self->ask.scope_uid = 1)
-BAD_REQUEST(scope_not_advertised, LOGOFF, EOPNOTSUPP,
-	    self->ask.scope = VMGUEST_SCOPE_UID)
-BAD_REQUEST(delay_not_advertised, SHUTDOWN, EOPNOTSUPP,
-	    self->ask.delay_ms = 1)
-BAD_REQUEST(grace_not_advertised, LOGOFF, EOPNOTSUPP, self->ask.grace_ms = 1)
+BAD_REQUEST(delay_of_a_ping, PING, EINVAL, self->ask.delay_ms = 1)
+BAD_REQUEST(grace_of_a_shutdown, SHUTDOWN, EINVAL, self->ask.grace_ms = 1)
+BAD_REQUEST(grace_of_a_restart, RESTART, EINVAL, self->ask.grace_ms = 1)
+BAD_REQUEST(grace_of_a_ping, PING, EINVAL, self->ask.grace_ms = 1)
 BAD_REQUEST(reason_unterminated, SHUTDOWN, EINVAL,
 	    memset(self->ask.reason, 'a', sizeof(self->ask.reason)))
 BAD_REQUEST(reason_with_a_control_character, SHUTDOWN, EINVAL,

@@ -486,6 +486,82 @@ TEST_F(task, force_after_turns_the_same_task_into_a_force)
 		  (VMGUEST_TASK_FORCE | VMGUEST_TASK_ESCALATED));
 }
 
+TEST_F(task, scope_and_times_reach_the_agent)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+
+	CONNECT();
+	request.scope = VMGUEST_SCOPE_ALL_BUT_UID;
+	request.scope_uid = 1000;
+	request.delay_ms = 30000;
+	request.grace_ms = 2000;
+	ASK(VMGUEST_LOGOFF, &request);
+	ACCEPT();
+	EXPECT_EQ(VMGUEST_SCOPE_ALL_BUT_UID, self->sim.frame.request.scope);
+	EXPECT_EQ(1000, self->sim.frame.request.uid);
+	EXPECT_EQ(30000, self->sim.frame.request.delay_ms);
+	EXPECT_EQ(2000, self->sim.frame.request.grace_ms);
+}
+
+TEST_F(task, a_delay_that_has_begun_goes_on)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+
+	CONNECT();
+	request.delay_ms = 30000;
+	ASK(VMGUEST_SHUTDOWN, &request);
+	ACCEPT();
+	usleep(50000);
+	sim_close(&self->sim);
+	CONNECT();
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	EXPECT_LT(0, self->sim.frame.request.delay_ms);
+	EXPECT_GE(30000 - 50, self->sim.frame.request.delay_ms);
+}
+
+TEST_F(task, a_delay_that_is_over_is_none)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+
+	CONNECT();
+	request.delay_ms = 1;
+	ASK(VMGUEST_SHUTDOWN, &request);
+	ACCEPT();
+	usleep(5000);
+	sim_close(&self->sim);
+	CONNECT();
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	EXPECT_EQ(0, self->sim.frame.request.delay_ms);
+}
+
+TEST_F(task, a_logoff_of_others_does_not_join)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+
+	CONNECT();
+	request.scope = VMGUEST_SCOPE_UID;
+	request.scope_uid = 1000;
+	ASK(VMGUEST_LOGOFF, &request);
+	ACCEPT();
+
+	request = vmg_request(self->vm);
+	request.flags = VMGUEST_REQ_JOIN;
+	request.scope = VMGUEST_SCOPE_UID;
+	request.scope_uid = 1001;
+	EXPECT_EQ(-EBUSY, vmg_ask(self->fd, VMGUEST_LOGOFF, &request));
+	EXPECT_EQ(self->id, request.task_id);
+
+	request = vmg_request(self->vm);
+	request.flags = VMGUEST_REQ_JOIN;
+	EXPECT_EQ(-EBUSY, vmg_ask(self->fd, VMGUEST_LOGOFF, &request));
+	EXPECT_EQ(self->id, request.task_id);
+
+	request = vmg_request(self->vm);
+	request.scope = VMGUEST_SCOPE_UID;
+	request.scope_uid = 1000;
+	EXPECT_EQ(-EINPROGRESS, vmg_ask(self->fd, VMGUEST_LOGOFF, &request));
+}
+
 TEST_F(task, queue_waits_for_the_agent)
 {
 	struct vmguest_request request = vmg_request(self->vm);

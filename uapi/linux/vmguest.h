@@ -420,8 +420,10 @@ enum vmguest_scope {
  *	deadline_ms. Out, of a joined task.
  * @force_after_ms: In, the kernel turns the request into a FORCE this many
  *	milliseconds from now; 0 never. SHUTDOWN, RESTART and LOGOFF without FORCE.
- * @delay_ms: In, announce the request to the guest's users this long before.
- * @grace_ms: In, time for a session to end before it is killed.
+ * @delay_ms: In, announce the request to the guest's users this long before, from
+ *	when it is sent on; the deadline includes it. 0 for PING.
+ * @grace_ms: In, time for a session to end before it is killed, 0 for the
+ *	agent's own; 0 for other verbs than LOGOFF.
  * @scope: In, enum vmguest_scope; 0 for other verbs than LOGOFF.
  * @scope_uid: In, uid in the guest that @scope refers to, else 0.
  * @task_fd: In, must be 0; out, the new close-on-exec task fd, -1 when the call
@@ -443,7 +445,7 @@ enum vmguest_scope {
  * One request runs per VM. A stronger one (LOGOFF < RESTART, SHUTDOWN < either
  * with FORCE) supersedes the running one. The same verb again is EINPROGRESS, or
  * joins; without FORCE while the running one has it, it joins or is EBUSY. Any
- * other is EBUSY. PING stands outside of this.
+ * other is EBUSY, a LOGOFF of other users included. PING stands outside of this.
  *
  * Errnos: EINVAL, EOPNOTSUPP, ENOENT, EACCES without the control bit,
  * EHOSTDOWN, ENOTCONN, EINPROGRESS, EBUSY, EMFILE, ENFILE, ENOMEM, ESHUTDOWN.

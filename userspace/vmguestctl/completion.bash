@@ -11,8 +11,11 @@ _vmguestctl_options() {
 	run) echo "$all --name --cid --uid --gid --mode" ;;
 	unregister) echo "$all --abort" ;;
 	ping) echo "$all $ask" ;;
-	shutdown | restart | logoff)
-		echo "$all $ask --force --force-after --until --no-join" ;;
+	shutdown | restart)
+		echo "$all $ask --force --force-after --until --no-join --delay" ;;
+	logoff)
+		echo "$all $ask --force --force-after --until --no-join --delay" \
+			"--grace --only-uid --all-but-uid" ;;
 	wait) echo "$all $wait" ;;
 	*) echo "$all" ;;
 	esac

@@ -36,6 +36,10 @@ enum {
 	OPTION_REASON,
 	OPTION_QUEUE,
 	OPTION_NO_JOIN,
+	OPTION_DELAY,
+	OPTION_GRACE,
+	OPTION_ONLY_UID,
+	OPTION_ALL_BUT_UID,
 };
 
 static const struct {
@@ -67,6 +71,10 @@ static const struct {
 	{ "reason", 1, OPTION_REASON, ASKS },
 	{ "queue", 0, OPTION_QUEUE, ASKS },
 	{ "no-join", 0, OPTION_NO_JOIN, REQUESTS },
+	{ "delay", 1, OPTION_DELAY, REQUESTS },
+	{ "grace", 1, OPTION_GRACE, COMMAND_LOGOFF },
+	{ "only-uid", 1, OPTION_ONLY_UID, COMMAND_LOGOFF },
+	{ "all-but-uid", 1, OPTION_ALL_BUT_UID, COMMAND_LOGOFF },
 };
 
 static int bad_value(const char *name, const char *value, const char *want)
@@ -97,6 +105,30 @@ static int set_force_after(struct options *options, const char *value)
 	if (parse_duration(value, &options->request.force_after_ms) ||
 	    !options->request.force_after_ms)
 		return bad_value("force-after", value, "a time such as 30s");
+	return 0;
+}
+
+static int set_time(const char *name, const char *value, uint32_t *ms)
+{
+	if (parse_duration(value, ms) || !*ms)
+		return bad_value(name, value, "a time such as 30s");
+	return 0;
+}
+
+/* The guest's uid: names are the host's. */
+static int set_scope(struct options *options, const char *name,
+		     enum vmguest_scope scope, const char *value)
+{
+	uint64_t uid;
+
+	if (options->request.scope) {
+		usage_error("--only-uid and --all-but-uid can be given once");
+		return -EXIT_USAGE;
+	}
+	if (parse_number(value, 0, UINT32_MAX - 1, &uid))
+		return bad_value(name, value, "a uid, as a number");
+	options->request.scope = scope;
+	options->request.scope_uid = uid;
 	return 0;
 }
 
@@ -219,6 +251,16 @@ static int set_value(struct options *options, int option, const char *value)
 		return set_until(options, value);
 	case OPTION_REASON:
 		return set_reason(options, value);
+	case OPTION_DELAY:
+		return set_time("delay", value, &options->request.delay_ms);
+	case OPTION_GRACE:
+		return set_time("grace", value, &options->request.grace_ms);
+	case OPTION_ONLY_UID:
+		return set_scope(options, "only-uid", VMGUEST_SCOPE_UID,
+				 value);
+	case OPTION_ALL_BUT_UID:
+		return set_scope(options, "all-but-uid",
+				 VMGUEST_SCOPE_ALL_BUT_UID, value);
 	}
 	return -EXIT_USAGE;
 }

@@ -56,6 +56,12 @@ static const char *unknown_option(const struct vmguest_options *how,
 		  "this module does not support --until" },
 		{ how->force_after_ms, VMGUEST_FEATURE_FORCE_AFTER,
 		  "this module does not support --force-after" },
+		{ how->scope, VMGUEST_FEATURE_SCOPE,
+		  "this module does not support --only-uid and --all-but-uid" },
+		{ how->delay_ms, VMGUEST_FEATURE_GRACE,
+		  "this module does not support --delay" },
+		{ how->grace_ms, VMGUEST_FEATURE_GRACE,
+		  "this module does not support --grace" },
 	};
 	size_t i;
 
