@@ -42,6 +42,20 @@ void vmguest_blockers_forget(struct vmguest_blockers *blockers)
 	vmguest_blockers_init(blockers);
 }
 
+/* Those that were in the way before the commit point stay. */
+void vmguest_blockers_forget_jobs(struct vmguest_blockers *blockers)
+{
+	struct vmguest_blocker *blocker, *next;
+
+	list_for_each_entry_safe(blocker, next, &blockers->list, node) {
+		if (blocker->kind != VMGUEST_BLOCKER_STOP_JOB)
+			continue;
+		list_del(&blocker->node);
+		kfree(blocker);
+		blockers->count--;
+	}
+}
+
 /* Return: whether @blocker was taken over; there may be too many. */
 bool vmguest_blockers_add(struct vmguest_blockers *blockers,
 			  struct vmguest_blocker *blocker)

@@ -48,6 +48,7 @@ struct vmguest_blocker *vmguest_blocker_create(const struct vmguest_frame *frame
 
 void vmguest_blockers_init(struct vmguest_blockers *blockers);
 void vmguest_blockers_forget(struct vmguest_blockers *blockers);
+void vmguest_blockers_forget_jobs(struct vmguest_blockers *blockers);
 bool vmguest_blockers_add(struct vmguest_blockers *blockers,
 			  struct vmguest_blocker *blocker);
 int vmguest_blockers_get(const struct vmguest_blockers *blockers,

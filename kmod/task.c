@@ -797,7 +797,9 @@ static int task_blocked(struct vmguest_task *task,
 {
 	bool committed = task->proofs & VMGUEST_PROOF_COMMITTED;
 
-	if (!frame->blocked.kind)
+	if (!frame->blocked.kind && committed)
+		vmguest_blockers_forget_jobs(&task->blockers);
+	else if (!frame->blocked.kind)
 		vmguest_blockers_forget(&task->blockers);
 	else if (committed && frame->blocked.kind != VMGUEST_BLOCKER_STOP_JOB)
 		return -EPROTO;
@@ -833,7 +835,9 @@ static void task_commit(struct vmguest_vm *vm, struct vmguest_task *task,
 	if (task && !(task->proofs & VMGUEST_PROOF_ACCEPTED))
 		task_accepted(task);
 	if (task && vmguest_task_is_running(task)) {
-		vmguest_blockers_forget(&task->blockers);
+		/* A force has not asked them: they tell whom it overrode. */
+		if (!(task->flags & VMGUEST_TASK_FORCE))
+			vmguest_blockers_forget(&task->blockers);
 		task->proofs |= VMGUEST_PROOF_COMMITTED;
 		task->flags &= ~VMGUEST_TASK_CANCELABLE;
 		task_advance(task, VMGUEST_STAGE_STOPPING);
@@ -999,7 +1003,10 @@ void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot)
 	}
 	if (task->handed) {
 		/* The agent tells anew who is in the way. */
-		vmguest_blockers_forget(&task->blockers);
+		if (task->proofs & VMGUEST_PROOF_COMMITTED)
+			vmguest_blockers_forget_jobs(&task->blockers);
+		else
+			vmguest_blockers_forget(&task->blockers);
 		task->flags |= VMGUEST_TASK_RESENT;
 		task_changed(task, 0);
 	}

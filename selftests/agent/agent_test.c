@@ -720,6 +720,37 @@ static void logoff_grace_of_the_request(void)
 	expect_result(VMGUEST_WIRE_OK, 1, 1);
 }
 
+/* Who has left something running is not logged on. */
+static void logoff_of_leftovers(void)
+{
+	write_sessions("alice 1000 closing\n");
+	start_agent();
+	host_accept();
+	check(test.frame.hello.sessions == 0);
+	host_welcome(0);
+	host_request(VMGUEST_VERB_LOGOFF, 0, TASK);
+	expect_result(VMGUEST_WIRE_NO_SESSIONS, 0, 0);
+	host_request(VMGUEST_VERB_LOGOFF, VMGUEST_WIRE_REQ_FORCE, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_ACCEPTED, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_COMMIT, TASK + 1);
+	host_send((struct vmguest_frame){ .type = VMGUEST_WIRE_GO }, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_RESULT, TASK + 1);
+	check(test.frame.result.ended == 1);
+	expect_recorded("kill session alice");
+}
+
+/* But those whom the logoff before has left over are. */
+static void logoff_again(void)
+{
+	write_sessions("immortal\n");
+	begin();
+	ask(VMGUEST_VERB_LOGOFF, VMGUEST_WIRE_REQ_FORCE);
+	host_say(VMGUEST_WIRE_GO);
+	expect_result(VMGUEST_WIRE_FAILED, 1, 0);
+	host_request(VMGUEST_VERB_LOGOFF, 0, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_ACCEPTED, TASK + 1);
+}
+
 static void logoff_by_force(void)
 {
 	write_sessions("stubborn\nalice\n");
@@ -1392,6 +1423,8 @@ static const struct {
 	TEST(login_during_logoff),
 	TEST(login_of_another_during_logoff),
 	TEST(logoff_grace_of_the_request),
+	TEST(logoff_of_leftovers),
+	TEST(logoff_again),
 	TEST(logoff_by_force),
 	TEST(logoff_after_a_crash),
 	TEST(logoff_result_after_a_crash),

@@ -148,6 +148,46 @@ TEST_F(blocker, a_commit_forgets_them)
 	EXPECT_NO_BLOCKER(0);
 }
 
+TEST_F(blocker, whom_a_force_overrides_stay)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+
+	CONNECT();
+	request.flags = VMGUEST_REQ_FORCE;
+	ASK(VMGUEST_SHUTDOWN, &request);
+	ACCEPT();
+	BLOCK(VMGUEST_BLOCKER_INHIBITOR, "apt", "upgrade");
+	COMMIT();
+	EXPECT_COUNT(1);
+	BLOCK(VMGUEST_BLOCKER_STOP_JOB, "postgresql.service", "10 s");
+	EXPECT_COUNT(2);
+	BLOCK(0, "", "");
+	EXPECT_COUNT(1);
+	EXPECT_BLOCKER(0, VMGUEST_BLOCKER_INHIBITOR, "apt", "upgrade");
+	BLOCK(VMGUEST_BLOCKER_STOP_JOB, "postgresql.service", "11 s");
+	EXPECT_COUNT(2);
+	sim_close(&self->sim);
+	CONNECT();
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	EXPECT_COUNT(1);
+	EXPECT_BLOCKER(0, VMGUEST_BLOCKER_INHIBITOR, "apt", "upgrade");
+}
+
+TEST_F(blocker, whom_an_escalation_overrides_stay)
+{
+	struct vmguest_request request = vmg_request(self->vm);
+
+	CONNECT();
+	request.force_after_ms = 100;
+	ASK(VMGUEST_SHUTDOWN, &request);
+	ACCEPT();
+	BLOCK(VMGUEST_BLOCKER_INHIBITOR, "apt", "upgrade");
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	COMMIT();
+	EXPECT_COUNT(1);
+	EXPECT_BLOCKER(0, VMGUEST_BLOCKER_INHIBITOR, "apt", "upgrade");
+}
+
 TEST_F(blocker, stop_jobs_come_after_the_commit)
 {
 	ASK_AND_ACCEPT();

@@ -11,8 +11,8 @@
  *   blocked			task 7 runs
  *
  * The CIDs 3 and 4 are taken; a VM that is asked for by another one is not there.
- * Task 7 is one that never completes. Tasks that never complete and those that
- * end with EBUSY have a blocker.
+ * Task 7 is one that never completes. Tasks that never complete, those that end
+ * with EBUSY and those with FORCE have a blocker.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -97,6 +97,10 @@ static int request(uint32_t verb, struct vmguest_request *call)
 		return fail(error);
 	}
 	call->task_fd = new_task(verb, call->name);
+	if (call->flags & VMGUEST_REQ_FORCE) {
+		tasks[call->task_fd]->task_flags |= VMGUEST_TASK_FORCE;
+		tasks[call->task_fd]->blockers = 1;
+	}
 	call->task_id = tasks[call->task_fd]->task_id;
 	return 0;
 }

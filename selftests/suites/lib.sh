@@ -17,3 +17,15 @@ needs_no_vm() {
 in_vm() {
 	"$SELFTESTS/vm/run" --kernel "$KERNEL" --timeout 1800 "$@"
 }
+
+# powers_off N COMMAND: it prints N results, and its VM powers itself off
+powers_off() {
+	local words='the VM powers itself off'
+
+	if in_vm --init systemd --expect-poweroff -- "$2"; then
+		echo "ok $(($1 + 1)) $words"
+	else
+		echo "not ok $(($1 + 1)) $words"
+	fi
+	echo "1..$(($1 + 1))"
+}

@@ -27,42 +27,117 @@ check() {
 	echo "# ${output//$'\n'/$'\n# '}"
 }
 
-# The agent is a service, so that it is not part of any session.
+# eventually COMMAND...: it succeeds within a minute
+eventually() {
+	local tries
+
+	for ((tries = 300; tries; tries--)); do
+		! "$@" >/dev/null 2>&1 || return 0
+		sleep 0.2
+	done
+	return 1
+}
+
+# start_agent [LINE...]: as it is installed, with that configuration
 start_agent() {
-	systemd-run --quiet --unit=test-agent \
-		"$(command -v vmguest-agent)" --backend logind
+	install "$TOP/build/user/vmguest-agent" /usr/sbin/vmguest-agent
+	install -D "$TOP/userspace/agent/vmguest-shutdown-hook" \
+		/usr/lib/systemd/system-shutdown/vmguest
+	install -m 644 "$TOP/userspace/agent/vmguest-agent.service" \
+		/etc/systemd/system
+	mkdir -p /etc/vmguest
+	printf '%s\n' "$@" >/etc/vmguest/agent.conf
+	systemctl daemon-reload
+	systemctl start vmguest-agent
 	vmguestctl register self --cid 1
-	vmguestctl ping self --queue
+	vmguestctl ping self --queue --deadline 60s
 	result $? 'the agent answers'
+}
+
+agent_log() {
+	journalctl --no-pager -o cat -u vmguest-agent
+}
+
+# agent_has_logged WORDS
+agent_has_logged() {
+	agent_log | grep -qF -- "$1"
 }
 
 sessions() {
 	loginctl list-sessions --no-legend
 }
 
-# open_sessions TTY...: one each; logind itself says when it has them
-open_sessions() {
-	local news tty line
+# with_new_sessions N COMMAND...: until logind itself has said that it has N more
+with_new_sessions() {
+	local news line='' n=$1
 
+	shift
 	exec {news}< <(exec stdbuf -oL dbus-monitor --system \
 		"type='signal',interface='org.freedesktop.login1.Manager',member='SessionNew'")
 	# the monitor's own name, when it listens
-	until [[ ${line-} == *NameAcquired* || ${line-} == *NameLost* ]]; do
+	until [[ $line == *NameAcquired* || $line == *NameLost* ]]; do
 		IFS= read -r -t 60 -u "$news" line || break
 	done
-	for tty; do
-		systemd-run --quiet -p PAMName=login -p User=nobody \
-			-p "TTYPath=/dev/tty$tty" -p StandardInput=tty \
-			sleep infinity
+	"$@"
+	for ((; n; n--)); do
+		line=
 		until [[ $line == *member=SessionNew* ]]; do
 			IFS= read -r -t 60 -u "$news" line || break
 		done
-		line=
 	done
 	exec {news}<&-
 }
 
+# start_on TTY COMMAND...: as a session of nobody
+start_on() {
+	systemd-run --quiet -p PAMName=login -p User=nobody \
+		-p "TTYPath=/dev/tty$1" -p StandardInput=tty "${@:2}"
+}
+
+# open_sessions TTY...: one each
+open_sessions() {
+	local tty
+
+	for tty; do
+		with_new_sessions 1 start_on "$tty" sleep infinity
+	done
+}
+
+# open_stubborn TTY: one that does not care for signals
+open_stubborn() {
+	with_new_sessions 1 start_on "$1" \
+		bash -c 'trap "" HUP TERM; while :; do sleep 1; done'
+}
+
+# login_on_pts USER FILE: through login(1); what the terminal shows is in FILE
+login_on_pts() {
+	with_new_sessions 1 systemd-run --quiet sh -c \
+		"sleep infinity | script -qfec 'login -f $1' $2"
+}
+
+# inhibit MODE WHO WHY: until INHIBITOR is killed
+inhibit() {
+	systemd-inhibit --what=shutdown --mode="$1" --who="$2" --why="$3" \
+		sleep infinity &
+	INHIBITOR=$!
+	eventually is_inhibited "$2"
+}
+
+is_inhibited() {
+	systemd-inhibit --list --no-legend | grep -q "^$1 "
+}
+
+task_json() {
+	vmguestctl task "$1" --json
+}
+
+# task_has TASK PATTERN
+task_has() {
+	[[ $(task_json "$1") =~ $2 ]]
+}
+
 finish() {
+	[[ $FAILED -eq 0 ]] || agent_log | sed 's/^/# agent: /'
 	echo "1..$COUNT"
 	[[ $FAILED -eq 0 ]]
 }

@@ -818,7 +818,8 @@ enum vmguest_blocker_kind {
  * @why: Out, its reason.
  *
  * All of it is the guest's word, not to be trusted; texts are capped and
- * stripped of control characters. Those who blocked a task when it ended stay.
+ * stripped of control characters. Those who blocked a task when it ended stay,
+ * and so do those whom a FORCE has overridden.
  *
  * Errnos: ENOENT no such index, EINVAL.
  */

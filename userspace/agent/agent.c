@@ -45,16 +45,17 @@ static void agent_hello(struct connection *conn, struct vmguest_frame *frame)
 {
 	struct agent *agent = agent_of_connection(conn);
 	static struct session sessions[SESSION_MAX];
-	int count;
+	int i, count;
 
 	info_read(&agent->info);
 	info_hello(&agent->info, frame);
 	count = agent->backend->sessions(sessions, SESSION_MAX);
+	for (i = 0; i < count; i++)
+		frame->hello.sessions += !sessions[i].closing;
 	memcpy(frame->hello.boot_id, agent->state.boot_id, ID_SIZE);
 	memcpy(frame->hello.instance, agent->state.instance, ID_SIZE);
 	frame->hello.capabilities = agent_capabilities(agent);
 	frame->hello.role = VMGUEST_ROLE_AGENT;
-	frame->hello.sessions = count > 0 ? count : 0;
 }
 
 static void agent_breath_over(struct agent *agent)

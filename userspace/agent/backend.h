@@ -20,8 +20,8 @@ struct agent;
  * @open: Get ready. @arg is what followed the name and a colon, or NULL.
  * @close: Let go of everything.
  * @capabilities: What it offers now, enum vmguest_capabilities.
- * @sessions: The sessions of users now, up to @max. Return: how many, or a
- *	negative errno.
+ * @sessions: The sessions of users now, up to @max, closing ones included.
+ *	Return: how many, or a negative errno.
  * @end_session: Start to end a session, or with @kill to kill it.
  *	agent_sessions_changed() follows when something has changed.
  * @session_lives: Whether a session that is being ended is still there.

@@ -231,7 +231,6 @@ static bool session_is_user(const char *id)
 	return is_user;
 }
 
-/* Its user has left, and what runs on was left behind on purpose. */
 static bool session_is_closing(const char *id)
 {
 	char *state = NULL;
@@ -253,6 +252,7 @@ static void session_fill(struct session *session, const char *id)
 	if (sd_session_get_tty(id, &tty) >= 0)
 		snprintf(session->line, sizeof(session->line), "%s", tty);
 	free(tty);
+	session->closing = session_is_closing(id);
 	if (sd_session_get_uid(id, &session->uid) < 0) {
 		session->uid = (uid_t)-1;
 		strcpy(session->user, "somebody");
@@ -270,8 +270,7 @@ static int logind_sessions(struct session *sessions, int max)
 	if (n < 0)
 		return n == -ENOENT ? 0 : n;
 	for (i = 0; i < n; i++) {
-		if (count < max && session_is_user(ids[i]) &&
-		    !session_is_closing(ids[i]))
+		if (count < max && session_is_user(ids[i]))
 			session_fill(&sessions[count++], ids[i]);
 		free(ids[i]);
 	}

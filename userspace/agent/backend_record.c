@@ -5,7 +5,7 @@
  * Everything above it is the real agent. The sessions are the lines of
  * FILE.sessions, each a name and a uid, and a line vanishes when its session is
  * ended; one that starts with "stubborn" has to be killed, one that starts with
- * "immortal" stays. The lines of FILE.blockers stand in the way, each a pid and
+ * "immortal" stays, as closing. The lines of FILE.blockers stand in the way, each a pid and
  * a name. A stop waits while there is FILE.jobs, a percentage and the names of
  * units. After "poweroff" the agent exits, after "reboot" it comes back as
  * another boot.
@@ -164,13 +164,14 @@ static __u64 record_capabilities(void)
 	return CAPABILITIES_BASE | VMGUEST_CAP_LOGOFF | VMGUEST_CAP_LAST_BREATH;
 }
 
-/* "alice 1000" */
+/* "alice 1000", "alice 1000 closing" */
 static void record_fill_session(struct session *session, const char *line)
 {
 	memset(session, 0, sizeof(*session));
 	session->watch.fd = -1;
 	session->uid = (uid_t)-1;
 	sscanf(line, "%63s %u", session->name, &session->uid);
+	session->closing = strstr(line, " closing");
 	strcpy(session->user, session->name);
 }
 
@@ -202,7 +203,13 @@ static bool record_session_lives(const struct session *session)
 	return false;
 }
 
-static int record_remove_session(const struct session *session)
+static bool record_resists(const struct session *session, bool kill)
+{
+	return !strncmp(session->name, "immortal", 8) ||
+	       (!kill && !strncmp(session->name, "stubborn", 8));
+}
+
+static int record_change_session(const struct session *session, bool remove)
 {
 	static struct session sessions[SESSION_MAX];
 	int count = record_sessions(sessions, SESSION_MAX);
@@ -214,10 +221,15 @@ static int record_remove_session(const struct session *session)
 	file = record_open_list("sessions", "we");
 	if (!file)
 		return -errno;
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		if (strcmp(sessions[i].name, session->name))
-			fprintf(file, "%s %u\n", sessions[i].name,
+			fprintf(file, "%s %u%s\n", sessions[i].name,
+				sessions[i].uid,
+				sessions[i].closing ? " closing" : "");
+		else if (!remove)
+			fprintf(file, "%s %u closing\n", sessions[i].name,
 				sessions[i].uid);
+	}
 	return fclose(file) ? -errno : 0;
 }
 
@@ -229,10 +241,7 @@ static int record_end_session(struct session *session, bool kill)
 			  session->name);
 	if (err)
 		return err;
-	if (!strncmp(session->name, "immortal", 8) ||
-	    (!kill && !strncmp(session->name, "stubborn", 8)))
-		return 0;
-	return record_remove_session(session);
+	return record_change_session(session, !record_resists(session, kill));
 }
 
 static void record_forget_session(struct session *session)

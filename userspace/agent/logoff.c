@@ -7,6 +7,9 @@
  * at which no session that is meant is there. Where somebody comes back again
  * and again, the end of the time is the end of it.
  *
+ * What runs on in a session whose user has left it was left there on purpose:
+ * only a force, or the logoff after one that was not done in time, ends that.
+ *
  * A list of them outlives this process, so that an agent that goes on after a
  * crash counts the same.
  */
@@ -19,6 +22,18 @@
 
 /* How long killed sessions may take to vanish. */
 #define KILL_GRACE_MS	5000
+
+static bool logoff_has(const struct logoff *logoff,
+		       const struct session *session)
+{
+	unsigned int i;
+
+	for (i = 0; i < logoff->count; i++)
+		if (logoff->session[i].pid == session->pid &&
+		    !strcmp(logoff->session[i].name, session->name))
+			return true;
+	return false;
+}
 
 static bool logoff_means(const struct logoff *logoff,
 			 const struct session *session)
@@ -33,18 +48,6 @@ static bool logoff_means(const struct logoff *logoff,
 	}
 }
 
-static bool logoff_has(const struct logoff *logoff,
-		       const struct session *session)
-{
-	unsigned int i;
-
-	for (i = 0; i < logoff->count; i++)
-		if (logoff->session[i].pid == session->pid &&
-		    !strcmp(logoff->session[i].name, session->name))
-			return true;
-	return false;
-}
-
 /* Those who are meant and not known yet. Return: how many, or an errno. */
 static int logoff_add_sessions(struct agent *agent)
 {
@@ -55,7 +58,8 @@ static int logoff_add_sessions(struct agent *agent)
 	count = agent->backend->sessions(sessions, SESSION_MAX);
 	for (i = 0; i < count && logoff->count < SESSION_MAX; i++) {
 		if (!logoff_means(logoff, &sessions[i]) ||
-		    logoff_has(logoff, &sessions[i]))
+		    logoff_has(logoff, &sessions[i]) ||
+		    (sessions[i].closing && !agent->request.force))
 			continue;
 		logoff->session[logoff->count++] = sessions[i];
 		logoff->targeted++;
@@ -64,13 +68,27 @@ static int logoff_add_sessions(struct agent *agent)
 	return count < 0 ? count : added;
 }
 
+/* Those whom an earlier logoff has begun to end. */
+static unsigned int logoff_keep_begun(struct agent *agent)
+{
+	struct logoff *logoff = &agent->request.logoff;
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < logoff->count; i++)
+		if (logoff->session[i].closing &&
+		    logoff_means(logoff, &logoff->session[i]) &&
+		    agent->backend->session_lives(&logoff->session[i]))
+			logoff->session[kept++] = logoff->session[i];
+	return kept;
+}
+
 int logoff_list(struct agent *agent)
 {
 	struct logoff *logoff = &agent->request.logoff;
 	int err;
 
-	logoff->count = 0;
-	logoff->targeted = 0;
+	logoff->count = logoff_keep_begun(agent);
+	logoff->targeted = logoff->count;
 	logoff->ended = 0;
 	logoff->killed = 0;
 	logoff->killing = false;
@@ -198,6 +216,7 @@ static void logoff_end_session(struct agent *agent, struct session *session)
 	log_task(LOG_NOTICE, agent->request.id, "%s session %s of %s",
 		 logoff->killing ? "kills" : "ends", session->name,
 		 session->user);
+	session->closing = true;
 	session->killed = logoff->killing;
 	err = agent->backend->end_session(session, logoff->killing);
 	if (err)
@@ -349,7 +368,6 @@ void logoff_forget(struct agent *agent)
 {
 	struct logoff *logoff = &agent->request.logoff;
 
-	logoff->count = 0;
 	logoff->targeted = 0;
 	logoff->ended = 0;
 	logoff->killed = 0;

@@ -54,7 +54,7 @@ void logoff_sessions_changed(struct agent *agent);
 /* Nothing is waited for any more; the counts stay. */
 void logoff_stop(struct agent *agent);
 
-/* Nobody was ever meant. */
+/* Count nobody. Who was begun with is remembered for the next logoff. */
 void logoff_forget(struct agent *agent);
 
 #endif /* _VMGUEST_AGENT_LOGOFF_H */

@@ -20,6 +20,8 @@
  * @line: Its terminal below /dev, or empty.
  * @pid: Its leader, where the backend knows it.
  * @tty: Device of its terminal, 0 for none.
+ * @closing: Its user has left it, or somebody has begun to end it; processes of
+ *	it run on.
  * @killed: It was killed, not only asked to end.
  * @watch: Belongs to the backend while the session is being ended.
  */
@@ -30,6 +32,7 @@ struct session {
 	char line[SESSION_NAME_SIZE];
 	pid_t pid;
 	dev_t tty;
+	bool closing;
 	bool killed;
 	struct source watch;
 };

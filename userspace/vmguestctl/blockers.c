@@ -13,22 +13,41 @@ bool next_blocker(const struct job *job, uint32_t *index,
 	       !vmguest_blocker(job->fd, (*index)++, blocker);
 }
 
-void print_blockers(const struct job *job, const char *prefix, FILE *to)
+static void print_blocker(const struct vmguest_task_blocker *blocker,
+			  const char *prefix, FILE *to)
 {
 	char who[SAFE_SIZE(VMGUEST_TEXT_SIZE)];
 	char why[SAFE_SIZE(VMGUEST_TEXT_SIZE)];
+
+	safe_text(who, sizeof(who), blocker->who);
+	safe_text(why, sizeof(why), blocker->why);
+	fprintf(to, "%s%s \"%s\" (uid %u", prefix,
+		vmguest_blocker_name(blocker->kind), who, blocker->uid);
+	if (blocker->pid)
+		fprintf(to, ", pid %u", blocker->pid);
+	fprintf(to, ")%s%s\n", *why ? ": " : "", why);
+}
+
+void print_blockers(const struct job *job, const char *prefix, FILE *to)
+{
 	struct vmguest_task_blocker blocker;
 	uint32_t i = 0;
 
-	while (next_blocker(job, &i, &blocker)) {
-		safe_text(who, sizeof(who), blocker.who);
-		safe_text(why, sizeof(why), blocker.why);
-		fprintf(to, "%s%s \"%s\" (uid %u", prefix,
-			vmguest_blocker_name(blocker.kind), who, blocker.uid);
-		if (blocker.pid)
-			fprintf(to, ", pid %u", blocker.pid);
-		fprintf(to, ")%s%s\n", *why ? ": " : "", why);
-	}
+	while (next_blocker(job, &i, &blocker))
+		print_blocker(&blocker, prefix, to);
+}
+
+/* Whom a force did not ask; what still had to be stopped is no news. */
+void print_overridden(const struct job *job, const char *prefix, FILE *to)
+{
+	struct vmguest_task_blocker blocker;
+	uint32_t i = 0;
+
+	if (!(job->task.task_flags & VMGUEST_TASK_FORCE))
+		return;
+	while (next_blocker(job, &i, &blocker))
+		if (blocker.kind != VMGUEST_BLOCKER_STOP_JOB)
+			print_blocker(&blocker, prefix, to);
 }
 
 static void tell_blockers(const struct options *options,

@@ -190,6 +190,7 @@ static void tell_outcome(const struct options *options, const struct job *job)
 	if (job->exit == EXIT_DONE) {
 		say("%s: +%s %s", job->name, seconds, words);
 		add_guest_text(task, stdout);
+		print_overridden(job, "  the guest says: overridden: ", stdout);
 		return;
 	}
 	complain("%s: +%s %s (%s)", job->name, seconds, words,

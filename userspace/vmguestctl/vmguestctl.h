@@ -195,6 +195,7 @@ int blockers_command(const struct options *options, char **words, int count);
 bool next_blocker(const struct job *job, uint32_t *index,
 		  struct vmguest_task_blocker *blocker);
 void print_blockers(const struct job *job, const char *prefix, FILE *to);
+void print_overridden(const struct job *job, const char *prefix, FILE *to);
 
 /* exit.c: what a script is told */
 int exit_of_call(enum vmguest_verb verb, int error);

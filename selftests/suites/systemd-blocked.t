@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Inhibitors, announcements and what else keeps a guest under systemd up.
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+in_vm --init systemd -- "$SELFTESTS/systemd/blocked"

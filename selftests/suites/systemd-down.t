@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# A VM under systemd goes down softly, and says how far it is.
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+powers_off 10 "$SELFTESTS/systemd/down"
