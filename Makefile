@@ -3,6 +3,7 @@
 
 KERNEL ?= 6.1
 STORM ?= --tasks 100000
+FUZZ_SECONDS ?= 60
 export PREFIX ?= /usr
 export prefix := $(PREFIX)
 
@@ -11,7 +12,7 @@ QUIET := $(if $(V),,-s)
 USERSPACE := libvmguest vmguestctl agent examples
 
 .PHONY: all packages module userspace agent-static demo check check-all check-install \
-	storm vm-selftest lint install uninstall clean help
+	storm fuzz vm-selftest lint install uninstall clean help
 
 all: packages module userspace agent-static
 
@@ -55,6 +56,10 @@ storm:
 	@$(VM)/run --kernel $(KERNEL) --timeout 3600 -- \
 		selftests/guestsim/run-suite --storm "$(STORM)" storm
 
+fuzz:
+	@$(VM)/install-packages build test
+	@$(MAKE) $(QUIET) -C selftests/fuzz fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
+
 vm-selftest:
 	@$(VM)/install-packages build vm
 	@$(VM)/selftest.sh --kernel $(KERNEL)
@@ -78,6 +83,7 @@ help:
 	@echo 'make check-all       the same on every kernel'
 	@echo 'make check-install   of all tests those of make install and DKMS'
 	@echo 'make storm           100 000 tasks, 64 guests that die at random [STORM="--tasks N --seed S"]'
+	@echo 'make fuzz            look for bytes that break the frame decoder [FUZZ_SECONDS=60]'
 	@echo 'make lint            what reading finds: sparse, checkpatch, kernel-doc, ...'
 	@echo 'make vm-selftest     test the VM runner itself'
 	@echo 'make install         [DESTDIR=] [PREFIX=/usr] tools, agent, units, module source for DKMS'
