@@ -8,9 +8,9 @@ static struct agent agent;
 
 int main(int argc, char **argv)
 {
-	log_open(false);
+	log_open(false, false);
 	options_parse(&agent.options, argc, argv);
-	log_open(agent.options.verbose);
+	log_open(agent.options.verbose, agent.options.syslog);
 	if (agent.options.last_breath)
 		return last_breath_run(&agent.options);
 	return agent_run(&agent);

@@ -26,6 +26,7 @@ enum {
 	OPTION_INIT_TIMEOUT,
 	OPTION_LAST_BREATH,
 	OPTION_PORT,
+	OPTION_SYSLOG,
 	OPTION_TASK,
 };
 
@@ -40,6 +41,7 @@ static const struct option long_options[] = {
 	{ "init-timeout", required_argument, NULL, OPTION_INIT_TIMEOUT },
 	{ "last-breath", required_argument, NULL, OPTION_LAST_BREATH },
 	{ "port", required_argument, NULL, OPTION_PORT },
+	{ "syslog", no_argument, NULL, OPTION_SYSLOG },
 	{ "task", required_argument, NULL, OPTION_TASK },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, 'V' },
@@ -67,6 +69,7 @@ static const char help_text[] =
 "                           /run/vmguest/task)\n"
 "      --port PORT          port of the host (default 7761255)\n"
 "      --cid CID            context id of the host (default 2)\n"
+"      --syslog             say it to syslog(3), not to standard error\n"
 "  -v, --verbose            say more\n"
 "  -V, --version            print the version\n"
 "  -h, --help               print this\n"
@@ -148,6 +151,9 @@ static void parse_option(struct options *options, int option)
 	case OPTION_PORT:
 		options->port = parse_number("port", optarg);
 		break;
+	case OPTION_SYSLOG:
+		options->syslog = true;
+		break;
 	case OPTION_TASK:
 		options->task_file = optarg;
 		break;
@@ -176,6 +182,8 @@ static void parse_config(struct options *options, int argc, char **argv)
 				     NULL)) >= 0)
 		if (option == OPTION_CONFIG)
 			path = optarg;
+		else if (option == OPTION_SYSLOG)
+			log_open(false, true);
 	optind = 1;
 	opterr = 1;
 	err = config_load(options, path ? path : CONFIG_PATH);

@@ -29,6 +29,7 @@
  * @denied: Capabilities that the guest's owner does not want to be used.
  * @last_breath: Only bring the last breath of this kind, 0 to be the agent.
  * @verbose: Debug lines.
+ * @syslog: Lines go to syslog(3).
  * @command: Child of an agent that is process 1, or NULL.
  */
 struct options {
@@ -45,6 +46,7 @@ struct options {
 	__u64 denied;
 	unsigned int last_breath;
 	bool verbose;
+	bool syslog;
 	char **command;
 };
 

@@ -15,11 +15,15 @@
 
 static bool log_verbose;
 static bool log_levels;
+static bool log_to_syslog;
 
-void log_open(bool verbose)
+void log_open(bool verbose, bool to_syslog)
 {
 	log_verbose = verbose;
 	log_levels = !isatty(STDERR_FILENO) && getpid() != 1;
+	log_to_syslog = to_syslog;
+	if (to_syslog)
+		openlog("vmguest-agent", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
 
 void log_task(int level, __u64 task, const char *fmt, ...)
@@ -30,7 +34,9 @@ void log_task(int level, __u64 task, const char *fmt, ...)
 
 	if (level == LOG_DEBUG && !log_verbose)
 		return;
-	if (log_levels)
+	if (log_to_syslog)
+		line[0] = '\0';
+	else if (log_levels)
 		used += snprintf(line, sizeof(line), "<%d>", level);
 	else
 		used += snprintf(line, sizeof(line), "vmguest-agent: ");
@@ -40,6 +46,10 @@ void log_task(int level, __u64 task, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(line + used, sizeof(line) - used, fmt, args);
 	va_end(args);
+	if (log_to_syslog) {
+		syslog(level, "%s", line);
+		return;
+	}
 	/* One write, so that lines of two processes do not mix. */
 	dprintf(STDERR_FILENO, "%s\n", line);
 }

@@ -23,11 +23,12 @@
 /**
  * log_open - Decide how lines look
  * @verbose: Show debug lines.
+ * @to_syslog: They go to syslog(3).
  *
- * Lines go to stderr, with the level in front as the journal reads it unless
+ * Else lines go to stderr, with the level in front as the journal reads it unless
  * stderr is a terminal or a console.
  */
-void log_open(bool verbose);
+void log_open(bool verbose, bool to_syslog);
 
 /**
  * log_task - Write one line
