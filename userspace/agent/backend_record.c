@@ -169,8 +169,8 @@ static void record_fill_session(struct session *session, const char *line)
 {
 	memset(session, 0, sizeof(*session));
 	session->watch.fd = -1;
-	session->uid = (uid_t)-1;
-	sscanf(line, "%63s %u", session->name, &session->uid);
+	if (sscanf(line, "%63s %u", session->name, &session->uid) < 2)
+		session->uid = (uid_t)-1;
 	session->closing = strstr(line, " closing");
 	strcpy(session->user, session->name);
 }
