@@ -127,6 +127,13 @@ is_inhibited() {
 	systemd-inhibit --list --no-legend | grep -q "^$1 "
 }
 
+# stops_late NAME AFTER SECONDS: a unit that is stopped before this test is, and
+# before the units of AFTER are, and takes so long
+stops_late() {
+	systemd-run --quiet --unit="$1" -p Type=oneshot -p RemainAfterExit=yes \
+		-p "After=vmguest-vm.service $2" -p "ExecStop=/bin/sleep $3" /bin/true
+}
+
 task_json() {
 	vmguestctl task "$1" --json
 }
