@@ -1019,6 +1019,25 @@ static void announcement_after_a_crash(void)
 			"at the host's request: new disk");
 }
 
+/* Cancelled while no agent was there: nobody else will tell the users. */
+static void announcement_forgotten_by_the_host(void)
+{
+	int i;
+
+	begin();
+	announced(VMGUEST_VERB_SHUTDOWN, 60000);
+	expect_silence();
+	kill_agent();
+	begin();
+	for (i = 0; i < PATIENCE_MS / 100 && !strstr(recorded(), "NOT"); i++)
+		poll(NULL, 0, 100);
+	expect_recorded("tell This system will be shut down in 60 seconds, "
+			"at the host's request: new disk,"
+			"tell What was announced will NOT happen: "
+			"the host has cancelled it");
+	expect_silence();
+}
+
 static void announcement_of_a_logoff(void)
 {
 	write_sessions("alice\n");
@@ -1441,6 +1460,7 @@ static const struct {
 	TEST(announcement_cancelled),
 	TEST(announcement_while_blocked),
 	TEST(announcement_after_a_crash),
+	TEST(announcement_forgotten_by_the_host),
 	TEST(announcement_of_a_logoff),
 	TEST(guest_goes_down_by_itself),
 	TEST(config_denies),

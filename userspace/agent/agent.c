@@ -148,7 +148,7 @@ static void agent_forget_instance(struct agent *agent)
 		agent->going_down = request_end(&agent->request);
 	agent->state.task = 0;
 	request_drop(agent);
-	agent->state.announced = 0;
+	announcement_take_back(agent);
 }
 
 static void agent_welcomed(struct connection *conn,
@@ -164,6 +164,7 @@ static void agent_welcomed(struct connection *conn,
 		state_save(&agent->state);
 	}
 	request_reconnected(agent);
+	announcement_reconnected(agent);
 	if (agent->breath)
 		agent_breathe(agent);
 }

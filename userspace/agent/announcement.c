@@ -9,6 +9,12 @@
 #include "agent.h"
 #include "wall.h"
 
+/* How long a host may take to tell its running task to an agent that came. */
+#define ORPHAN_MS	3000
+
+static const char cancelled_text[] =
+	"What was announced will NOT happen: the host has cancelled it";
+
 static const unsigned int reminders_ms[] = { 300000, 60000, 10000 };
 
 static void announcement_tell(struct agent *agent, const char *text)
@@ -69,6 +75,10 @@ static void announcement_expired(struct timer *timer)
 	struct agent *agent = container_of(request, struct agent, request);
 	__u64 now = now_ms();
 
+	if (request->announcement.orphaned) {
+		announcement_take_back(agent);
+		return;
+	}
 	if (now < request->announcement.due) {
 		announcement_remind(agent, request->announcement.due - now);
 		announcement_arm(&request->announcement,
@@ -89,6 +99,7 @@ void announcement_start(struct agent *agent, const char *what,
 	if (!delay_ms)
 		return;
 	announcement->running = true;
+	announcement->orphaned = false;
 	announcement->what = what;
 	snprintf(announcement->reason, sizeof(announcement->reason), "%s",
 		 reason);
@@ -109,6 +120,7 @@ void announcement_end(struct agent *agent)
 
 	timer_clear(&announcement->timer);
 	announcement->running = false;
+	announcement->orphaned = false;
 	if (!agent->state.announced)
 		return;
 	agent->state.announced = 0;
@@ -126,6 +138,23 @@ void announcement_cancel(struct agent *agent)
 			 announcement->what);
 		announcement_tell(agent, text);
 	}
+	announcement_end(agent);
+}
+
+void announcement_reconnected(struct agent *agent)
+{
+	struct announcement *announcement = &agent->request.announcement;
+
+	if (!agent->state.announced || announcement->running)
+		return;
+	announcement->orphaned = true;
+	timer_set(&announcement->timer, ORPHAN_MS);
+}
+
+void announcement_take_back(struct agent *agent)
+{
+	if (agent->state.announced)
+		announcement_tell(agent, cancelled_text);
 	announcement_end(agent);
 }
 

@@ -15,6 +15,7 @@ struct agent;
  * struct announcement - A request that its users have been told of
  * @timer: The next time to tell them, or the end.
  * @running: It has been told and its time is not over.
+ * @orphaned: An agent before this one told it; the host may not know it any more.
  * @due: When it is over, in now_ms().
  * @what: What is about to happen, for people.
  * @reason: Why, cleaned; may be empty.
@@ -22,6 +23,7 @@ struct agent;
 struct announcement {
 	struct timer timer;
 	bool running;
+	bool orphaned;
 	__u64 due;
 	const char *what;
 	char reason[VMGUEST_TEXT_SIZE];
@@ -35,6 +37,15 @@ void announcement_start(struct agent *agent, const char *what,
 
 /* Tell them that nothing will happen, if they were told anything. */
 void announcement_cancel(struct agent *agent);
+
+/*
+ * Connected: what an agent before this one has told is taken back soon, unless
+ * the host asks for it again.
+ */
+void announcement_reconnected(struct agent *agent);
+
+/* What an agent before this one has told is nobody's any more. */
+void announcement_take_back(struct agent *agent);
 
 /* It has begun: nothing more is told. */
 void announcement_end(struct agent *agent);
