@@ -369,10 +369,33 @@ static int agent_open_signals(struct agent *agent)
 	return source_add(&agent->loop, &agent->signals, EPOLLIN);
 }
 
+#ifdef VMGUEST_LOGIND
+/* A minimal guest may do without; it may also come up later than the agent. */
+static bool agent_has_logind(void)
+{
+	static const char * const programs[] = {
+		"/usr/lib/systemd/systemd-logind",
+		"/lib/systemd/systemd-logind",
+	};
+	char unit[16] = "";
+	size_t i;
+
+	if (access("/run/systemd/system", F_OK))
+		return false;
+	if (readlink("/etc/systemd/system/systemd-logind.service", unit,
+		     sizeof(unit) - 1) > 0 && !strcmp(unit, "/dev/null"))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(programs); i++)
+		if (!access(programs[i], X_OK))
+			return true;
+	return false;
+}
+#endif
+
 static const struct vmguest_backend *agent_auto_backend(void)
 {
 #ifdef VMGUEST_LOGIND
-	if (!access("/run/systemd/system", F_OK))
+	if (agent_has_logind())
 		return &backend_logind;
 #endif
 	return &backend_plain;

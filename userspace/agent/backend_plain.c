@@ -201,13 +201,28 @@ static void plain_all_gone(void)
 	plain_last();
 }
 
+static void plain_init_is_late(void)
+{
+	const struct blocker init = {
+		.kind = VMGUEST_BLOCKER_STOP_JOB,
+		.pid = 1,
+		.who = "init",
+		.why = "has not brought the guest down in time: the kernel does",
+	};
+	struct blockers blockers = { };
+
+	log_warn("init has not brought the guest down in time");
+	blockers_add(&blockers, &init);
+	agent_stop_jobs(plain.agent, &blockers);
+	plain_last();
+}
+
 static void plain_timeout(struct timer *timer)
 {
 	(void)timer;
 	switch (plain.phase) {
 	case PLAIN_INIT:
-		log_warn("init has not brought the guest down in time");
-		plain_last();
+		plain_init_is_late();
 		break;
 	case PLAIN_TERM:
 		plain_kill_all(SIGKILL, PLAIN_KILL, KILL_MS);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The agent's script for sysvinit, in the host VM.
+# The agent without systemd, and its script for sysvinit, in the host VM.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
-in_vm -- "$SELFTESTS/agent/sysvinit"
+in_vm -- "$SELFTESTS/agent/plain"
