@@ -3,4 +3,4 @@
 # A VM under systemd goes down softly, and says how far it is.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
-powers_off 10 "$SELFTESTS/systemd/down"
+powers_off 11 "$SELFTESTS/systemd/down"
