@@ -69,11 +69,12 @@ sessions() {
 
 # with_new_sessions N COMMAND...: until logind itself has said that it has N more
 with_new_sessions() {
-	local news line='' n=$1
+	local news monitor line='' n=$1
 
 	shift
 	exec {news}< <(exec stdbuf -oL dbus-monitor --system \
-		"type='signal',interface='org.freedesktop.login1.Manager',member='SessionNew'")
+		"type='signal',interface='org.freedesktop.login1.Manager',member='SessionNew'" 2>/dev/null)
+	monitor=$!
 	# the monitor's own name, when it listens
 	until [[ $line == *NameAcquired* || $line == *NameLost* ]]; do
 		IFS= read -r -t 60 -u "$news" line || break
@@ -86,6 +87,7 @@ with_new_sessions() {
 		done
 	done
 	exec {news}<&-
+	kill "$monitor"
 }
 
 # start_on TTY COMMAND...: as a session of nobody
