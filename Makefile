@@ -12,7 +12,7 @@ QUIET := $(if $(V),,-s)
 USERSPACE := libvmguest vmguestctl agent examples
 
 .PHONY: all packages module userspace agent-static demo check check-all check-install \
-	storm fuzz vm-selftest lint install uninstall clean help
+	storm fuzz vm-selftest lint netlink install uninstall clean help
 
 all: packages module userspace agent-static
 
@@ -67,6 +67,9 @@ vm-selftest:
 lint:
 	@selftests/lint/lint
 
+netlink:
+	@selftests/netlink/regen
+
 install: userspace
 	@packaging/install install
 
@@ -85,6 +88,7 @@ help:
 	@echo 'make storm           100 000 tasks, 64 guests that die at random [STORM="--tasks N --seed S"]'
 	@echo 'make fuzz            look for bytes that break the frame decoder [FUZZ_SECONDS=60]'
 	@echo 'make lint            what reading finds: sparse, checkpatch, kernel-doc, ...'
+	@echo 'make netlink         generate header and page from the netlink spec anew'
 	@echo 'make vm-selftest     test the VM runner itself'
 	@echo 'make install         [DESTDIR=] [PREFIX=/usr] tools, agent, units, module source for DKMS'
 	@echo 'make uninstall       remove exactly that'
