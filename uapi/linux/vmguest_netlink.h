@@ -30,8 +30,10 @@ enum vmguest_cause_by {
 
 /**
  * enum vmguest_logoff_type - How users of a guest were logged off.
- * @VMGUEST_LOGOFF_TYPE_NORMAL: They logged off themselves.
- * @VMGUEST_LOGOFF_TYPE_FORCED: Somebody in the guest ended their sessions.
+ * @VMGUEST_LOGOFF_TYPE_NORMAL: They logged off themselves. No agent tells this
+ *   yet.
+ * @VMGUEST_LOGOFF_TYPE_FORCED: Somebody in the guest ended their sessions. No
+ *   agent tells this yet.
  * @VMGUEST_LOGOFF_TYPE_EXTERNAL: A LOGOFF of the host's did.
  */
 enum vmguest_logoff_type {
