@@ -613,6 +613,19 @@ int vmguest_channel_create(struct socket *sock, u32 cid)
 	return 0;
 }
 
+/* Return: how many connections there are. */
+u32 vmguest_channel_count(void)
+{
+	struct vmguest_channel *channel;
+	u32 count = 0;
+
+	mutex_lock(&channels_lock);
+	list_for_each_entry(channel, &channels, node)
+		count++;
+	mutex_unlock(&channels_lock);
+	return count;
+}
+
 void vmguest_channel_send_check(struct vmguest_channel *channel)
 {
 	lockdep_assert_held(&channel->vm->lock);

@@ -130,6 +130,7 @@ int vmguest_channel_create(struct socket *sock, u32 cid);
 void vmguest_channel_get(struct vmguest_channel *channel);
 void vmguest_channel_put(struct vmguest_channel *channel);
 void vmguest_channel_uninit(void);
+u32 vmguest_channel_count(void);
 
 void vmguest_channel_kick(struct vmguest_channel *channel);
 void vmguest_channel_close(struct vmguest_channel *channel);

@@ -64,6 +64,16 @@ bool vmguest_heartbeat_is_alive(const struct vmguest_heartbeat *heartbeat)
 			  HEARTBEAT_MISSES;
 }
 
+/* How long it may stay silent until it does not beat any more. */
+u32 vmguest_heartbeat_left_ms(const struct vmguest_heartbeat *heartbeat)
+{
+	u64 limit = (u64)heartbeat->interval_ms * HEARTBEAT_MISSES;
+	u64 silence = div_u64(ktime_get_ns() - heartbeat->last_ns,
+			      NSEC_PER_MSEC);
+
+	return silence < limit ? limit - silence : 0;
+}
+
 /* HeartbeatPercentage: 0 to 100. */
 u32 vmguest_heartbeat_percent(const struct vmguest_heartbeat *heartbeat)
 {

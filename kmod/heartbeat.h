@@ -30,6 +30,7 @@ void vmguest_heartbeat_start(struct vmguest_heartbeat *heartbeat,
 			     u32 interval_ms);
 void vmguest_heartbeat_beat(struct vmguest_heartbeat *heartbeat);
 bool vmguest_heartbeat_is_alive(const struct vmguest_heartbeat *heartbeat);
+u32 vmguest_heartbeat_left_ms(const struct vmguest_heartbeat *heartbeat);
 u32 vmguest_heartbeat_percent(const struct vmguest_heartbeat *heartbeat);
 
 #endif /* _VMGUEST_HEARTBEAT_H */

@@ -12,6 +12,7 @@
 #include "device.h"
 #include "listener.h"
 #include "main.h"
+#include "netlink.h"
 #include "task.h"
 #include "vm.h"
 
@@ -34,11 +35,16 @@ static int __init vmguest_init(void)
 		pr_err("cannot listen on AF_VSOCK: %d\n", err);
 		goto uninit_vm;
 	}
-	err = vmguest_device_init();
+	err = vmguest_netlink_init();
 	if (err)
 		goto stop_listener;
+	err = vmguest_device_init();
+	if (err)
+		goto uninit_netlink;
 	return 0;
 
+uninit_netlink:
+	vmguest_netlink_uninit();
 stop_listener:
 	vmguest_listener_stop();
 	vmguest_channel_uninit();
@@ -57,6 +63,7 @@ destroy_workqueue:
 static void __exit vmguest_exit(void)
 {
 	vmguest_device_uninit();
+	vmguest_netlink_uninit();
 	vmguest_listener_stop();
 	vmguest_channel_uninit();
 	vmguest_listener_uninit();

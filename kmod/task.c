@@ -12,7 +12,10 @@
 #include <linux/user_namespace.h>
 #include <linux/xarray.h>
 
+#include <linux/vmguest_netlink.h>
+
 #include "channel.h"
+#include "event.h"
 #include "main.h"
 #include "task.h"
 #include "vm.h"
@@ -33,6 +36,8 @@ MODULE_PARM_DESC(task_retain, "Ended requests that each VM keeps, at least 1 (de
 
 static DEFINE_XARRAY(vmguest_tasks);
 static atomic64_t vmguest_task_ids;
+/* Counts requests that come and go, never 0; under the table's lock. */
+static unsigned int tasks_generation = 1;
 
 /* The VM's own part in the percentage; the agent's fills up 10 to 90. */
 static const u8 stage_percent[VMGUEST_STAGE_COUNT] = {
@@ -162,12 +167,32 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 	return task;
 }
 
+/* PINGs come and go all the time: whoever lists tasks does not mind them. */
+static void tasks_changed(const struct vmguest_task *task)
+{
+	if (task->verb != VMGUEST_VERB_PING && !++tasks_generation)
+		tasks_generation++;
+}
+
+static void task_publish(struct vmguest_task *task)
+{
+	xa_lock(&vmguest_tasks);
+	/* The slot was reserved, so this allocates nothing. */
+	WARN_ON(xa_is_err(__xa_store(&vmguest_tasks, task->id, task,
+				     GFP_NOWAIT)));
+	tasks_changed(task);
+	xa_unlock(&vmguest_tasks);
+}
+
 static void task_release(struct kref *ref)
 {
 	struct vmguest_task *task = container_of(ref, struct vmguest_task, ref);
 	unsigned int i;
 
-	xa_erase(&vmguest_tasks, task->id);
+	xa_lock(&vmguest_tasks);
+	if (__xa_erase(&vmguest_tasks, task->id))
+		tasks_changed(task);
+	xa_unlock(&vmguest_tasks);
 	put_pid(task->starter.pid);
 	put_pid(task->canceller.pid);
 	for (i = 0; i < VMGUEST_TASK_JOINERS; i++)
@@ -203,6 +228,39 @@ struct vmguest_task *vmguest_task_find(u64 id)
 	return task;
 }
 
+/**
+ * vmguest_task_find_next - Find the next task, by ascending id
+ * @id: Its id is above this one.
+ * @generation: Out, never 0; another one than before when requests have come or
+ *	gone meanwhile.
+ *
+ * Return: the task, referenced, or NULL after the last.
+ */
+struct vmguest_task *vmguest_task_find_next(u64 id, unsigned int *generation)
+{
+	unsigned long index = id;
+	struct vmguest_task *task = NULL;
+
+	xa_lock(&vmguest_tasks);
+	*generation = tasks_generation;
+	while (id < ULONG_MAX) {
+		task = xa_find_after(&vmguest_tasks, &index, ULONG_MAX,
+				     XA_PRESENT);
+		if (!task || kref_get_unless_zero(&task->ref))
+			break;
+	}
+	xa_unlock(&vmguest_tasks);
+	return task;
+}
+
+/* Return: enum vmguest_task_flags. */
+u32 vmguest_task_flags(const struct vmguest_task *task)
+{
+	lockdep_assert_held(&task->vm->lock);
+	return task->flags |
+	       (task->vm->dead ? VMGUEST_TASK_VM_UNREGISTERED : 0);
+}
+
 bool vmguest_task_is_running(const struct vmguest_task *task)
 {
 	lockdep_assert_held(&task->vm->lock);
@@ -224,6 +282,7 @@ static void task_advance(struct vmguest_task *task, enum vmguest_stage stage)
 	task->stage_ns[stage] = ktime_get_ns();
 	task->percent = max(task->percent, stage_percent[stage]);
 	task_changed(task, 0);
+	vmguest_event_task(task, VMGUEST_CMD_TASK_STAGE);
 }
 
 static bool task_awaits_absence(const struct vmguest_task *task)
@@ -336,9 +395,11 @@ static void vmguest_task_complete(struct vmguest_task *task,
 	list_del_init(&task->send_node);
 	task_disarm_timer(task);
 	task_changed(task, EPOLLIN | EPOLLRDNORM | EPOLLHUP);
+	vmguest_event_task(task, VMGUEST_CMD_TASK_COMPLETED);
 	if (vm->state == VMGUEST_VM_STOPPING && vm->channel &&
 	    task == vm->task && result != VMGUEST_RESULT_SUCCESS)
 		vm->state = VMGUEST_VM_RUNNING;
+	vmguest_event_vm_state(vm);
 	task_retire(task);
 	vmguest_vm_check_reap(vm);
 }
@@ -451,6 +512,7 @@ static void task_escalate(struct vmguest_task *task)
 		task_queue_send(task);
 	}
 	task_changed(task, 0);
+	vmguest_event_task(task, VMGUEST_CMD_TASK_CHANGED);
 }
 
 static void vmguest_task_timer(struct work_struct *work)
@@ -542,8 +604,8 @@ static void task_start(struct vmguest_task *task)
 		vm->task = task;
 		vm->accepted_id = 0;
 	}
-	/* The slot was reserved, so this allocates nothing. */
-	WARN_ON(xa_is_err(xa_store(&vmguest_tasks, task->id, task, GFP_NOWAIT)));
+	task_publish(task);
+	vmguest_event_task(task, VMGUEST_CMD_TASK_STARTED);
 	task_arm_timer(task);
 	task_queue_send(task);
 }
@@ -586,6 +648,7 @@ int vmguest_task_admit(struct vmguest_task *task, u32 flags, bool absent,
 		goto unlock;
 	if (weaker) {
 		weaker->superseded_by = task->id;
+		vmguest_event_task(weaker, VMGUEST_CMD_TASK_SUPERSEDED);
 		task_withdraw(weaker);
 		vmguest_task_complete(weaker, VMGUEST_RESULT_CANCELLED,
 				      -ECANCELED);
@@ -608,6 +671,9 @@ void vmguest_task_join(struct vmguest_task *task)
 	}
 	task->joiners++;
 	task_changed(task, 0);
+	/* It may have ended meanwhile, and that is told last. */
+	if (vmguest_task_is_running(task))
+		vmguest_event_task(task, VMGUEST_CMD_TASK_CHANGED);
 	spin_unlock(&task->vm->lock);
 	put_pid(person.pid);
 }
@@ -653,9 +719,7 @@ void vmguest_task_get_info(struct vmguest_task *task,
 	cmd->verb = task->verb;
 	cmd->stage = task->stage;
 	cmd->percent = task->percent;
-	cmd->task_flags = task->flags;
-	if (vm->dead)
-		cmd->task_flags |= VMGUEST_TASK_VM_UNREGISTERED;
+	cmd->task_flags = vmguest_task_flags(task);
 	cmd->proofs = task->proofs;
 	cmd->until = task->until;
 	cmd->result = task->result;
@@ -796,6 +860,7 @@ static int task_blocked(struct vmguest_task *task,
 			struct vmguest_blocker **blocker)
 {
 	bool committed = task->proofs & VMGUEST_PROOF_COMMITTED;
+	const struct vmguest_blocker *told = *blocker;
 
 	if (!frame->blocked.kind && committed)
 		vmguest_blockers_forget_jobs(&task->blockers);
@@ -808,14 +873,19 @@ static int task_blocked(struct vmguest_task *task,
 	if (frame->blocked.kind && !committed)
 		task_advance(task, VMGUEST_STAGE_BLOCKED);
 	task_changed(task, 0);
+	vmguest_event_blocked(task, told);
 	return 0;
 }
 
-/* What a VM said before it was gone is still read afterwards. */
-static void task_vm_stopping(struct vmguest_vm *vm)
+/*
+ * What a VM said before it was gone is still read afterwards. @task_id is 0 when
+ * the guest goes down by itself, @end is 0 when it has not said how.
+ */
+static void task_vm_stopping(struct vmguest_vm *vm, u64 task_id, u32 end)
 {
 	if (vm->state != VMGUEST_VM_GONE)
 		vm->state = VMGUEST_VM_STOPPING;
+	vmguest_event_vm_down(vm, task_id, end);
 }
 
 /*
@@ -840,10 +910,11 @@ static void task_commit(struct vmguest_vm *vm, struct vmguest_task *task,
 			vmguest_blockers_forget(&task->blockers);
 		task->proofs |= VMGUEST_PROOF_COMMITTED;
 		task->flags &= ~VMGUEST_TASK_CANCELABLE;
+		vmguest_event_task(task, VMGUEST_CMD_TASK_NOT_CANCELABLE);
 		task_advance(task, VMGUEST_STAGE_STOPPING);
 	}
 	if (verb != VMGUEST_VERB_LOGOFF)
-		task_vm_stopping(vm);
+		task_vm_stopping(vm, task_id, 0);
 	vmguest_channel_send_go(vm->channel, task_id);
 }
 
@@ -857,6 +928,7 @@ static int task_progress(struct vmguest_task *task,
 	if (percent > task->percent) {
 		task->percent = percent;
 		task_changed(task, 0);
+		vmguest_event_task(task, VMGUEST_CMD_TASK_CHANGED);
 	}
 	return 0;
 }
@@ -881,6 +953,8 @@ static int task_verdict(struct vmguest_task *task,
 			   &frame->text[VMGUEST_RESULT_TEXT]);
 	if (code == VMGUEST_WIRE_OK)
 		task->proofs |= VMGUEST_PROOF_SESSIONS_ENDED;
+	if (logoff && task->ended)
+		vmguest_event_logoff(task);
 	vmguest_task_complete(task, guest_verdicts[code].result,
 			      guest_verdicts[code].error);
 	return 0;
@@ -892,7 +966,7 @@ static int task_last_breath(struct vmguest_vm *vm, struct vmguest_task *task,
 	bool rebooting = frame->last_breath.end == VMGUEST_END_REBOOT;
 	bool restart;
 
-	task_vm_stopping(vm);
+	task_vm_stopping(vm, frame->task_id, frame->last_breath.end);
 	if (!task)
 		return 0;
 	if (task->verb == VMGUEST_VERB_LOGOFF ||
@@ -1009,6 +1083,7 @@ void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot)
 			vmguest_blockers_forget(&task->blockers);
 		task->flags |= VMGUEST_TASK_RESENT;
 		task_changed(task, 0);
+		vmguest_event_task(task, VMGUEST_CMD_TASK_CHANGED);
 	}
 	task_queue_send(task);
 }

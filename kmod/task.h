@@ -132,6 +132,8 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 void vmguest_task_get(struct vmguest_task *task);
 void vmguest_task_put(struct vmguest_task *task);
 struct vmguest_task *vmguest_task_find(u64 id);
+struct vmguest_task *vmguest_task_find_next(u64 id, unsigned int *generation);
+u32 vmguest_task_flags(const struct vmguest_task *task);
 
 int vmguest_task_admit(struct vmguest_task *task, u32 flags, bool absent,
 		       struct vmguest_task **running);

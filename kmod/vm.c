@@ -12,7 +12,10 @@
 #include <linux/user_namespace.h>
 #include <linux/xarray.h>
 
+#include <linux/vmguest_netlink.h>
+
 #include "channel.h"
+#include "event.h"
 #include "lifeline.h"
 #include "listener.h"
 #include "main.h"
@@ -72,6 +75,9 @@ static DEFINE_XARRAY(registry_cids);	/* VMs that are not gone */
 static struct rhashtable registry_names;	/* likewise, if registered */
 static LIST_HEAD(registry_gone);	/* the newest first */
 static unsigned int registry_gone_count;
+static unsigned int registry_generation = 1;	/* counts changes, never 0 */
+/* What VMs that have left the registry had counted. */
+static struct vmguest_vm_stats registry_past;
 static u64 registry_last_id;
 
 static const struct rhashtable_params registry_names_params = {
@@ -82,8 +88,16 @@ static const struct rhashtable_params registry_names_params = {
 };
 
 static void vm_reap(struct work_struct *work);
+static void vm_watch(struct work_struct *work);
 static void registry_trim(struct work_struct *work);
 static DECLARE_WORK(registry_trim_work, registry_trim);
+
+static void registry_changed(void)
+{
+	lockdep_assert_held(&registry_lock);
+	if (!++registry_generation)
+		registry_generation++;
+}
 
 static void vm_release(struct kref *ref)
 {
@@ -108,6 +122,7 @@ static struct vmguest_vm *vm_create(u32 cid)
 	vm->cid = cid;
 	INIT_LIST_HEAD(&vm->gone_node);
 	INIT_WORK(&vm->reap, vm_reap);
+	INIT_DELAYED_WORK(&vm->watch, vm_watch);
 	spin_lock_init(&vm->lock);
 	INIT_LIST_HEAD(&vm->channels);
 	INIT_LIST_HEAD(&vm->pings);
@@ -145,6 +160,7 @@ static int vm_link(struct vmguest_vm *vm)
 	registry_last_id = vm->id;
 	xa_store(&registry_ids, vm->id, vm, GFP_KERNEL);
 	xa_store(&registry_cids, vm->cid, vm, GFP_KERNEL);
+	registry_changed();
 	return 0;
 
 release_cid:
@@ -165,6 +181,16 @@ static void vm_unname(struct vmguest_vm *vm)
 				       registry_names_params);
 }
 
+static void vm_add_stats(struct vmguest_vm_stats *stats,
+			 const struct vmguest_vm *vm)
+{
+	lockdep_assert_held(&vm->lock);
+	stats->frames_in += vm->frames_in;
+	stats->frames_out += vm->frames_out;
+	stats->malformed += vm->malformed;
+	stats->refused += vm->refused;
+}
+
 /* Takes a VM out of the registry; vm_finish() must follow without the lock. */
 static void vm_unlink(struct vmguest_vm *vm)
 {
@@ -178,7 +204,9 @@ static void vm_unlink(struct vmguest_vm *vm)
 	xa_erase(&registry_ids, vm->id);
 	spin_lock(&vm->lock);
 	vm->dead = true;
+	vm_add_stats(&registry_past, vm);
 	spin_unlock(&vm->lock);
+	registry_changed();
 }
 
 /* Ends what a dead VM still has and drops the registry's reference. */
@@ -188,8 +216,11 @@ static void vm_finish(struct vmguest_vm *vm)
 
 	if (vm->lifeline)
 		vmguest_lifeline_destroy(vm->lifeline);
+	if (cancel_delayed_work(&vm->watch))
+		vmguest_vm_put(vm);
 	spin_lock(&vm->lock);
 	vmguest_task_abort_all(vm);
+	vmguest_event_vm(vm, VMGUEST_CMD_VM_UNREGISTERED);
 	list_for_each_entry(channel, &vm->channels, vm_node)
 		vmguest_channel_close(channel);
 	spin_unlock(&vm->lock);
@@ -347,8 +378,8 @@ int vmguest_vm_ref_check(const struct vmguest_vm_ref *ref)
 	return !!ref->id + !!ref->cid + !!ref->name[0] == 1 ? 0 : -EINVAL;
 }
 
-/* Return: the VM, referenced, or NULL. */
-static struct vmguest_vm *vm_lookup(const struct vmguest_vm_ref *ref)
+/* Return: the VM, referenced, or NULL; whether the caller may access it or not. */
+struct vmguest_vm *vmguest_vm_lookup(const struct vmguest_vm_ref *ref)
 {
 	if (ref->id)
 		return vm_find_id(ref->id);
@@ -357,8 +388,22 @@ static struct vmguest_vm *vm_lookup(const struct vmguest_vm_ref *ref)
 	return vm_find_name(ref->name);
 }
 
-/* Return: 0 when current has @access (enum vmguest_access), else -EACCES. */
-int vmguest_vm_permission(struct vmguest_vm *vm, unsigned int access)
+static bool vm_has_group(const struct cred *cred, kgid_t gid)
+{
+	const struct group_info *groups = cred->group_info;
+	int i;
+
+	if (gid_eq(cred->fsgid, gid))
+		return true;
+	for (i = 0; i < groups->ngroups; i++)
+		if (gid_eq(groups->gid[i], gid))
+			return true;
+	return false;
+}
+
+/* Does the VM's mode grant @access (enum vmguest_access) to @cred? */
+bool vmguest_vm_grants(struct vmguest_vm *vm, const struct cred *cred,
+		       unsigned int access)
 {
 	kuid_t uid;
 	kgid_t gid;
@@ -370,11 +415,18 @@ int vmguest_vm_permission(struct vmguest_vm *vm, unsigned int access)
 	mode = vm->mode;
 	spin_unlock(&vm->lock);
 
-	if (uid_eq(current_fsuid(), uid))
+	if (uid_eq(cred->fsuid, uid))
 		mode >>= 6;
-	else if (in_group_p(gid))
+	else if (vm_has_group(cred, gid))
 		mode >>= 3;
-	if ((mode & access) == access || capable(CAP_SYS_ADMIN))
+	return (mode & access) == access;
+}
+
+/* Return: 0 when current has @access (enum vmguest_access), else -EACCES. */
+int vmguest_vm_permission(struct vmguest_vm *vm, unsigned int access)
+{
+	if (vmguest_vm_grants(vm, current_cred(), access) ||
+	    capable(CAP_SYS_ADMIN))
 		return 0;
 	return -EACCES;
 }
@@ -390,7 +442,7 @@ int vmguest_vm_permission(struct vmguest_vm *vm, unsigned int access)
 struct vmguest_vm *vmguest_vm_find(const struct vmguest_vm_ref *ref,
 				   unsigned int access)
 {
-	struct vmguest_vm *vm = vm_lookup(ref);
+	struct vmguest_vm *vm = vmguest_vm_lookup(ref);
 	int err;
 
 	if (!vm)
@@ -532,6 +584,11 @@ static int vm_register_locked(const struct vmguest_vm_register *cmd,
 		*orphan = lifeline;
 		return err;
 	}
+	registry_changed();
+	spin_lock(&vm->lock);
+	vmguest_event_vm(vm, VMGUEST_CMD_VM_REGISTERED);
+	vmguest_event_vm_state(vm);
+	spin_unlock(&vm->lock);
 	vm_set_predecessor(vm, vm_find_predecessor(cmd->name));
 	*id = vm->id;
 	if (!guest)
@@ -777,6 +834,11 @@ static int vm_set_locked(struct vmguest_vm *vm, struct vm_change *change)
 		goto release_cid;
 	if (set_cid)
 		vm_move_cid(vm, old_cid, change);
+	registry_changed();
+	spin_lock(&vm->lock);
+	vmguest_event_vm_changed(vm, cmd->what);
+	vmguest_event_vm_state(vm);
+	spin_unlock(&vm->lock);
 	return 0;
 
 release_cid:
@@ -849,6 +911,94 @@ static struct vmguest_vm *vm_find_next(u64 id)
 	}
 }
 
+/* VMs that a walk visits before others may change the registry. */
+#define VM_WALK_BATCH	64
+
+/**
+ * vmguest_vm_walk - Visit VMs, by ascending id
+ * @after: Those with ids above it; out, the last that was visited.
+ * @generation: Out, never 0; another one than before when the registry has
+ *	changed meanwhile.
+ * @visit: Called for each under the registry's lock; what it returns other than
+ *	0 ends the walk before that VM.
+ * @data: For @visit.
+ *
+ * Return: 0 after the last VM, or what @visit returned.
+ */
+int vmguest_vm_walk(u64 *after, unsigned int *generation,
+		    vmguest_vm_visit_t visit, void *data)
+{
+	struct vmguest_vm *vm;
+	unsigned int left;
+	unsigned long id;
+	int err = 0;
+
+	do {
+		left = VM_WALK_BATCH;
+		mutex_lock(&registry_lock);
+		*generation = registry_generation;
+		for (; left && *after < ULONG_MAX; left--) {
+			id = *after;
+			vm = xa_find_after(&registry_ids, &id, ULONG_MAX,
+					   XA_PRESENT);
+			err = vm ? visit(vm, data) : 0;
+			if (!vm || err)
+				break;
+			*after = id;
+		}
+		mutex_unlock(&registry_lock);
+		cond_resched();
+	} while (!left);
+	return err;
+}
+
+static int vm_count(struct vmguest_vm *vm, void *data)
+{
+	struct vmguest_vm_stats *stats = data;
+
+	spin_lock(&vm->lock);
+	stats->count++;
+	vm_add_stats(stats, vm);
+	spin_unlock(&vm->lock);
+	return 0;
+}
+
+void vmguest_vm_get_stats(struct vmguest_vm_stats *stats)
+{
+	unsigned int generation;
+	u64 after = 0;
+
+	memset(stats, 0, sizeof(*stats));
+	vmguest_vm_walk(&after, &generation, vm_count, stats);
+	mutex_lock(&registry_lock);
+	stats->frames_in += registry_past.frames_in;
+	stats->frames_out += registry_past.frames_out;
+	stats->malformed += registry_past.malformed;
+	stats->refused += registry_past.refused;
+	mutex_unlock(&registry_lock);
+}
+
+/* Return: enum vmguest_vm_flags. */
+u32 vmguest_vm_flags(const struct vmguest_vm *vm)
+{
+	u32 flags = 0;
+
+	lockdep_assert_held(&vm->lock);
+	if (vm->channel)
+		flags |= VMGUEST_VM_AGENT;
+	if (vm->lifeline)
+		flags |= VMGUEST_VM_LIFELINE;
+	if (!vm->registered)
+		flags |= VMGUEST_VM_UNREGISTERED;
+	if (vm->channel && vmguest_heartbeat_is_alive(&vm->heartbeat))
+		flags |= VMGUEST_VM_HEARTBEATING;
+	if (vm->paused)
+		flags |= VMGUEST_VM_PAUSED;
+	if (vm->migrating)
+		flags |= VMGUEST_VM_MIGRATING;
+	return flags;
+}
+
 static void vm_fill_info(struct vmguest_vm *vm, struct vmguest_vm_get *cmd)
 {
 	const struct vmguest_guest_info *info = &vm->info;
@@ -860,22 +1010,11 @@ static void vm_fill_info(struct vmguest_vm *vm, struct vmguest_vm_get *cmd)
 	cmd->gid = from_kgid_munged(current_user_ns(), vm->gid);
 	cmd->mode = vm->mode;
 	cmd->state = vm->state;
-	if (vm->channel)
-		cmd->vm_flags |= VMGUEST_VM_AGENT;
-	if (vm->lifeline)
-		cmd->vm_flags |= VMGUEST_VM_LIFELINE;
-	if (!vm->registered)
-		cmd->vm_flags |= VMGUEST_VM_UNREGISTERED;
-	if (vm->paused)
-		cmd->vm_flags |= VMGUEST_VM_PAUSED;
-	if (vm->migrating)
-		cmd->vm_flags |= VMGUEST_VM_MIGRATING;
+	cmd->vm_flags = vmguest_vm_flags(vm);
 	if (vm->channel) {
 		cmd->heartbeat_ms = vm->heartbeat.interval_ms;
 		cmd->heartbeat_percent =
 			vmguest_heartbeat_percent(&vm->heartbeat);
-		if (vmguest_heartbeat_is_alive(&vm->heartbeat))
-			cmd->vm_flags |= VMGUEST_VM_HEARTBEATING;
 	}
 	cmd->task_id = vm->task ? vm->task->id : 0;
 	cmd->last_task_id = vm->last_task_id;
@@ -934,12 +1073,23 @@ int vmguest_vm_get_info(struct vmguest_vm_get *cmd)
 	return 0;
 }
 
+/* What its guest said before has been read. */
+static void vm_tell_gone(struct vmguest_vm *vm)
+{
+	vmguest_event_vm(vm, VMGUEST_CMD_VM_GONE);
+	vmguest_task_vm_gone(vm);
+}
+
 /* A VM without lifeline is proven to have left the host. It may come back. */
 void vmguest_vm_left_host(struct vmguest_vm *vm)
 {
 	lockdep_assert_held(&vm->lock);
+	if (vm->state == VMGUEST_VM_DOWN) {
+		vmguest_task_vm_gone(vm);
+		return;
+	}
 	vm->state = VMGUEST_VM_DOWN;
-	vmguest_task_vm_gone(vm);
+	vm_tell_gone(vm);
 }
 
 /*
@@ -975,13 +1125,14 @@ static void vm_set_gone(struct vmguest_vm *vm)
 	vm_unname(vm);
 	list_add(&vm->gone_node, &registry_gone);
 	registry_gone_count++;
+	registry_changed();
 
 	spin_lock(&vm->lock);
 	vm->state = VMGUEST_VM_GONE;
 	list_for_each_entry(channel, &vm->channels, vm_node)
 		vmguest_channel_close(channel);
 	if (list_empty(&vm->channels))
-		vmguest_task_vm_gone(vm);
+		vm_tell_gone(vm);
 	spin_unlock(&vm->lock);
 }
 
@@ -1013,8 +1164,12 @@ static struct vmguest_vm *vm_for_guest(u32 cid)
 		return ERR_PTR(-ENOMEM);
 	mutex_lock(&registry_lock);
 	err = xa_load(&registry_cids, cid) ? -EEXIST : vm_link(vm);
-	if (!err)
+	if (!err) {
 		kref_get(&vm->ref);
+		spin_lock(&vm->lock);
+		vmguest_event_vm(vm, VMGUEST_CMD_VM_APPEARED);
+		spin_unlock(&vm->lock);
+	}
 	mutex_unlock(&registry_lock);
 	if (!err)
 		return vm;
@@ -1055,13 +1210,51 @@ static bool vm_is_same_boot(const struct vmguest_vm *vm,
 	       !memcmp(hello->hello.instance, vmguest_instance, sizeof(none));
 }
 
+/* Looks again when an agent that stays silent has missed too much. */
+static void vm_watch_later(struct vmguest_vm *vm)
+{
+	u32 wait = vmguest_heartbeat_left_ms(&vm->heartbeat);
+
+	lockdep_assert_held(&vm->lock);
+	if (!vm->heartbeat.interval_ms || vm->dead)
+		return;
+	kref_get(&vm->ref);
+	if (mod_delayed_work(vmguest_wq, &vm->watch,
+			     msecs_to_jiffies(wait) + 1))
+		vmguest_vm_put(vm);
+}
+
+static void vm_watch(struct work_struct *work)
+{
+	struct vmguest_vm *vm = container_of(to_delayed_work(work),
+					     struct vmguest_vm, watch);
+
+	spin_lock(&vm->lock);
+	if (!vm->channel || vm->silent || vm->dead) {
+		/* The next agent, or its next heartbeat, is watched anew. */
+	} else if (vmguest_heartbeat_is_alive(&vm->heartbeat)) {
+		vm_watch_later(vm);
+	} else {
+		vm->silent = true;
+		vmguest_event_vm(vm, VMGUEST_CMD_VM_HEARTBEAT_STOPPED);
+	}
+	spin_unlock(&vm->lock);
+	vmguest_vm_put(vm);
+}
+
+static void vm_lose_agent(struct vmguest_vm *vm)
+{
+	vm->channel = NULL;
+	vmguest_event_vm(vm, VMGUEST_CMD_VM_AGENT_GONE);
+	vmguest_task_agent_lost(vm);
+}
+
 static void vm_install(struct vmguest_vm *vm, struct vmguest_channel *channel,
 		       bool same_boot)
 {
 	if (vm->channel) {
 		vmguest_channel_close(vm->channel);
-		vm->channel = NULL;
-		vmguest_task_agent_lost(vm);
+		vm_lose_agent(vm);
 	}
 	/* Of the boot that is no more. */
 	if (vm->candidate) {
@@ -1074,6 +1267,10 @@ static void vm_install(struct vmguest_vm *vm, struct vmguest_channel *channel,
 		vm->state = VMGUEST_VM_RUNNING;
 	channel->phase = VMGUEST_CHANNEL_ACTIVE;
 	vmguest_heartbeat_start(&vm->heartbeat, READ_ONCE(heartbeat_ms));
+	vm->silent = false;
+	vm_watch_later(vm);
+	vmguest_event_vm_state(vm);
+	vmguest_event_vm(vm, VMGUEST_CMD_VM_AGENT_AVAILABLE);
 	channel->sends.welcome = true;
 	vmguest_channel_kick(channel);
 	vmguest_task_agent_back(vm, same_boot);
@@ -1200,10 +1397,8 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 	if (vm->candidate == channel)
 		vm->candidate = NULL;
 	active = vm->channel == channel;
-	if (active) {
-		vm->channel = NULL;
-		vmguest_task_agent_lost(vm);
-	}
+	if (active)
+		vm_lose_agent(vm);
 	counts = active || channel->phase == VMGUEST_CHANNEL_HOOK;
 	if (counts || list_empty(&vm->channels))
 		vmguest_task_channel_down(vm, counts && reset);
@@ -1211,7 +1406,7 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 		vm_promote_candidate(vm);
 	if (list_empty(&vm->channels)) {
 		if (vm->state == VMGUEST_VM_GONE)
-			vmguest_task_vm_gone(vm);
+			vm_tell_gone(vm);
 		else if (absent && !vm->lifeline)
 			vmguest_vm_left_host(vm);
 	}
@@ -1226,6 +1421,11 @@ void vmguest_vm_alive(struct vmguest_vm *vm, struct vmguest_channel *channel)
 	if (vm->channel != channel)
 		return;
 	vmguest_heartbeat_beat(&vm->heartbeat);
+	if (vm->silent) {
+		vm->silent = false;
+		vm_watch_later(vm);
+		vmguest_event_vm(vm, VMGUEST_CMD_VM_HEARTBEAT_BACK);
+	}
 	if (!vm->candidate)
 		return;
 	vm_refuse(vm, vm->candidate, VMGUEST_REJECT_DUPLICATE);
@@ -1257,8 +1457,12 @@ void vmguest_vm_count_malformed(struct vmguest_channel *channel)
 		kref_get(&vm->ref);
 	else
 		vm = vm_find_cid(channel->cid);
-	if (!vm)
+	if (!vm) {
+		mutex_lock(&registry_lock);
+		registry_past.malformed++;
+		mutex_unlock(&registry_lock);
 		return;
+	}
 	spin_lock(&vm->lock);
 	vm->malformed++;
 	spin_unlock(&vm->lock);

@@ -9,9 +9,11 @@
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
 
+#include "event.h"
 #include "heartbeat.h"
 #include "protocol.h"
 
+struct cred;
 struct vmguest_channel;
 struct vmguest_lifeline;
 struct vmguest_task;
@@ -59,6 +61,7 @@ struct vmguest_guest_info {
  * @predecessor: A gone VM of the same name whose RESTART waits for this one, or
  *	NULL; owns a reference; protected by @lock.
  * @reap: Removes an unregistered VM that has nothing left to do.
+ * @watch: Finds that heartbeats have stopped; the pending work owns a reference.
  * @lock: Protects everything below and all mutable state of the VM's tasks.
  *	Taken in process context only. A spinlock, so that nothing can wait for a
  *	guest under it.
@@ -91,6 +94,8 @@ struct vmguest_guest_info {
  * @malformed: Channels closed for what they sent.
  * @refused: Connections refused.
  * @heartbeat: Signs of life of @channel's agent.
+ * @silent: Its heartbeats have stopped.
+ * @told: What was told of it.
  * @info: What the guest said of itself; kept when it leaves.
  */
 struct vmguest_vm {
@@ -103,6 +108,7 @@ struct vmguest_vm {
 	struct vmguest_lifeline *lifeline;
 	struct vmguest_vm *predecessor;
 	struct work_struct reap;
+	struct delayed_work watch;
 
 	spinlock_t lock;	/* protects everything below */
 	char name[VMGUEST_NAME_SIZE];
@@ -131,6 +137,8 @@ struct vmguest_vm {
 	u64 malformed;
 	u64 refused;
 	struct vmguest_heartbeat heartbeat;
+	bool silent;
+	struct vmguest_told told;
 	struct vmguest_guest_info info;
 };
 
@@ -146,6 +154,24 @@ struct vmguest_vm_ref {
 	const char *name;
 };
 
+/**
+ * struct vmguest_vm_stats - Counters of all VMs since the module was loaded
+ * @count: VMs that there are.
+ * @frames_in: Frames received.
+ * @frames_out: Frames sent.
+ * @malformed: Channels closed for what they sent.
+ * @refused: Connections refused.
+ */
+struct vmguest_vm_stats {
+	u32 count;
+	u64 frames_in;
+	u64 frames_out;
+	u64 malformed;
+	u64 refused;
+};
+
+typedef int (*vmguest_vm_visit_t)(struct vmguest_vm *vm, void *data);
+
 int vmguest_vm_init(void);
 void vmguest_vm_uninit(void);
 
@@ -155,6 +181,14 @@ int vmguest_vm_unregister(const struct vmguest_vm_unregister *cmd);
 int vmguest_vm_set(const struct vmguest_vm_set *cmd);
 int vmguest_vm_get_info(struct vmguest_vm_get *cmd);
 
+u32 vmguest_vm_flags(const struct vmguest_vm *vm);
+int vmguest_vm_walk(u64 *after, unsigned int *generation,
+		    vmguest_vm_visit_t visit, void *data);
+void vmguest_vm_get_stats(struct vmguest_vm_stats *stats);
+
+struct vmguest_vm *vmguest_vm_lookup(const struct vmguest_vm_ref *ref);
+bool vmguest_vm_grants(struct vmguest_vm *vm, const struct cred *cred,
+		       unsigned int access);
 struct vmguest_vm *vmguest_vm_find(const struct vmguest_vm_ref *ref,
 				   unsigned int access);
 int vmguest_vm_permission(struct vmguest_vm *vm, unsigned int access);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _VMGUEST_ATTR_H
+#define _VMGUEST_ATTR_H
+
+#include <linux/types.h>
+
+struct sk_buff;
+struct vmguest_blocker;
+struct vmguest_person;
+struct vmguest_task;
+struct vmguest_vm;
+
+/* Bytes of attributes, at most: of an event, and of a reply. */
+#define VMGUEST_ATTR_VM_SIZE		1024
+#define VMGUEST_ATTR_TASK_SIZE		1280
+#define VMGUEST_ATTR_TASK_REPLY_SIZE	7168
+
+int vmguest_attr_put_text(struct sk_buff *skb, int type, const char *text);
+int vmguest_attr_put_actor(struct sk_buff *skb, int type,
+			   const struct vmguest_person *person);
+int vmguest_attr_put_sessions(struct sk_buff *skb, int type,
+			      const struct vmguest_task *task);
+int vmguest_attr_put_blocker(struct sk_buff *skb,
+			     const struct vmguest_blocker *blocker);
+
+int vmguest_attr_put_vm(struct sk_buff *skb, const struct vmguest_vm *vm);
+int vmguest_attr_put_agent(struct sk_buff *skb, const struct vmguest_vm *vm);
+int vmguest_attr_put_vm_reply(struct sk_buff *skb, const struct vmguest_vm *vm);
+
+int vmguest_attr_put_task(struct sk_buff *skb, const struct vmguest_task *task);
+int vmguest_attr_put_task_reply(struct sk_buff *skb,
+				const struct vmguest_task *task);
+
+#endif /* _VMGUEST_ATTR_H */
