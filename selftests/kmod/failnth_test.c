@@ -15,8 +15,11 @@
 
 #include "kselftest_harness.h"
 
+#include <linux/vmguest_netlink.h>
+
 #include "agent_sim.h"
 #include "fault.h"
+#include "nl.h"
 #include "vmg.h"
 
 #define BOOT		1
@@ -48,6 +51,8 @@ struct scene {
 	int task;
 	uint64_t task_id;
 	struct vmguest_request request;
+	struct nl nl;
+	struct nl listener;
 };
 
 /* What a call that fails leaves as it was. */
@@ -535,10 +540,119 @@ static bool cancelled_whole(struct scene *s)
 	return whole && start_task(s);
 }
 
+/* The device, and the task. */
+#define REACHABLE_REFS	2
+
+/*
+ * Netlink: a socket of its own for every time, because what a dump that fails
+ * leaves behind goes with its socket.
+ */
+static bool reachable(struct scene *s)
+{
+	if (!running(s) || nl_open(&s->nl))
+		return false;
+	close(s->nl.fd);
+	s->nl.fd = -1;
+	return true;
+}
+
+static void count_message(const struct nl_message *message, void *data)
+{
+	(void)message;
+	++*(int *)data;
+}
+
+/*
+ * The kernel has more than one word for no memory here. A dump that was given up
+ * holds the module until its socket is gone, which is a little later.
+ */
+static int nl_result(struct scene *s, int err, int messages)
+{
+	uint64_t start = vmg_now_ms();
+
+	close(s->nl.fd);
+	s->nl.fd = -1;
+	while (module_refs() != REACHABLE_REFS &&
+	       vmg_now_ms() - start < VMG_PATIENCE_MS)
+		usleep(1000);
+	if (err == -ENOBUFS || err == -ENFILE || err == -EAGAIN)
+		return -ENOMEM;
+	return err ?: messages == 1 ? 0 : -ENODATA;
+}
+
+static int call_nl(struct scene *s, uint8_t cmd, uint16_t flags, uint64_t id)
+{
+	int messages = 0;
+	int err;
+
+	err = nl_reopen(&s->nl);
+	if (err)
+		return nl_result(s, err, 0);
+	nl_begin(&s->nl, cmd, flags);
+	if (id)
+		nl_put_u64(&s->nl, VMGUEST_A_VM_ID, id);
+	err = nl_call(&s->nl, count_message, &messages);
+	return nl_result(s, err, messages);
+}
+
+static int call_nl_vm_get(struct scene *s)
+{
+	return call_nl(s, VMGUEST_CMD_VM_GET, 0, s->vm);
+}
+
+static int call_nl_vm_dump(struct scene *s)
+{
+	return call_nl(s, VMGUEST_CMD_VM_GET, NLM_F_DUMP, 0);
+}
+
+static int call_nl_task_get(struct scene *s)
+{
+	return call_nl(s, VMGUEST_CMD_TASK_GET, 0, s->task_id);
+}
+
+static int call_nl_task_dump(struct scene *s)
+{
+	return call_nl(s, VMGUEST_CMD_TASK_GET, NLM_F_DUMP, 0);
+}
+
+static int call_nl_stats_get(struct scene *s)
+{
+	return call_nl(s, VMGUEST_CMD_STATS_GET, 0, 0);
+}
+
+static bool listening(struct scene *s)
+{
+	return !nl_open(&s->listener) && !nl_join(&s->listener, 0);
+}
+
+/* Whoever listens hears of it, or that something is missing. */
+static bool was_heard(struct scene *s, uint8_t cmd)
+{
+	struct nl_message event;
+	int err = nl_event(&s->listener, &event, 0);
+
+	return err == -ENOBUFS || (!err && event.cmd == cmd);
+}
+
+static bool nobody_heard(struct scene *s)
+{
+	struct nl_message event;
+
+	return nl_event(&s->listener, &event, 0) == -EAGAIN;
+}
+
+static bool registered_and_heard(struct scene *s)
+{
+	return was_heard(s, VMGUEST_CMD_VM_REGISTERED) &&
+	       unregister_whole(s) && was_heard(s, VMGUEST_CMD_VM_UNREGISTERED);
+}
+
 static void scene_begin(struct scene *s)
 {
 	s->task = -1;
 	s->sim.fd = -1;
+	s->nl.fd = -1;
+	s->listener.fd = -1;
 	s->fd = vmg_open();
 	vmg_unregister_all(s->fd);
 	if (pipe(s->pipe))
@@ -553,6 +667,8 @@ static bool scene_end(struct scene *s)
 	fault_end();
 	close_task(s);
 	sim_close(&s->sim);
+	nl_close(&s->nl);
+	nl_close(&s->listener);
 	vmg_unregister_all(s->fd);
 	close(s->fd);
 	close(s->pipe[0]);
@@ -618,6 +734,13 @@ CALL(task_open, .before = running, .make = call_task_open, .least = 3);
 CALL(task_get, .before = running, .make = call_task_get);
 CALL(task_read, .before = running, .make = call_task_read);
 CALL(task_blocker, .before = blocked, .make = call_task_blocker);
+CALL(nl_vm_get, .before = reachable, .make = call_nl_vm_get, .least = 3);
+CALL(nl_vm_dump, .before = reachable, .make = call_nl_vm_dump, .least = 3);
+CALL(nl_task_get, .before = reachable, .make = call_nl_task_get, .least = 3);
+CALL(nl_task_dump, .before = reachable, .make = call_nl_task_dump, .least = 3);
+CALL(nl_stats_get, .before = reachable, .make = call_nl_stats_get, .least = 3);
+CALL(vm_register_heard, .before = listening, .make = call_register,
+     .whole = registered_and_heard, .nothing = nobody_heard, .least = 4);
 CALL(task_cancel, .before = running, .make = call_task_cancel,
      .whole = cancelled_whole);
 
