@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -18,6 +19,10 @@
 
 #include "nl.h"
 #include "task_fixture.h"
+
+#ifndef SOL_NETLINK
+#define SOL_NETLINK	270
+#endif
 
 #define REASON		"sp\303\244te Wartung"
 #define USER		1234
@@ -1012,6 +1017,44 @@ TEST_F(netlink, other_network_namespaces_have_no_family)
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
+}
+
+/* The number of a group is no secret, and root there may join it. */
+static int overhear(struct nl *nl, int ready, int go)
+{
+	struct nl_message event;
+	const int on = 1;
+	char c;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) || nl_reopen(nl))
+		return 2;
+	setsockopt(nl->fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on,
+		   sizeof(on));
+	nl_join(nl, 0);
+	if (write(ready, "", 1) != 1 || read(go, &c, 1) != 1)
+		return 3;
+	return nl_event(nl, &event, 200) != -EAGAIN;
+}
+
+TEST_F(netlink, other_network_namespaces_hear_nothing)
+{
+	int ready[2], go[2], status;
+	struct nl nl;
+	pid_t pid;
+	char c;
+
+	ASSERT_EQ(0, nl_open(&nl));
+	ASSERT_EQ(0, pipe(ready) + pipe(go));
+	pid = fork();
+	if (!pid)
+		_exit(overhear(&nl, ready[1], go[0]));
+	close(ready[1]);
+	EXPECT_EQ(1, read(ready[0], &c, 1));
+	EXPECT_EQ(0, vmg_register(self->fd, "heard", 77, -1, NULL));
+	EXPECT_EQ(1, write(go[1], "", 1));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	nl_close(&nl);
 }
 
 /*
