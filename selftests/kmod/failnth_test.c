@@ -39,6 +39,9 @@
 /* Connections of one guest without a HELLO that the module takes. */
 #define STRANGERS	4
 
+/* Who holds the module while a task runs: its fd, and the device's. */
+#define REACHABLE_REFS	2
+
 /*
  * What a sweep works on. The lifeline of the VM is the reading end of a pipe:
  * the writing end tells when nobody holds it any more.
@@ -108,8 +111,24 @@ static int get_by_cid(int fd, uint32_t cid, struct vmguest_vm_get *vm)
 	return vmg_call(fd, VMGUEST_VM_GET, vm);
 }
 
+/*
+ * A dump that was given up holds the module until its socket is gone, which is a
+ * little after it was closed.
+ */
+static void let_go(struct scene *s)
+{
+	uint64_t start = vmg_now_ms();
+
+	if (!s->nl.buf)
+		return;
+	while (module_refs() != REACHABLE_REFS &&
+	       vmg_now_ms() - start < VMG_PATIENCE_MS)
+		usleep(1000);
+}
+
 static void look(struct scene *s, struct world *world)
 {
+	let_go(s);
 	memset(world, 0, sizeof(*world));
 	world->has_vm = get_by_cid(s->fd, VMG_CID, &world->vm);
 	/* Counted only after the agent got the frame. */
@@ -540,9 +559,6 @@ static bool cancelled_whole(struct scene *s)
 	return whole && start_task(s);
 }
 
-/* The device, and the task. */
-#define REACHABLE_REFS	2
-
 /*
  * Netlink: a socket of its own for every time, because what a dump that fails
  * leaves behind goes with its socket.
@@ -562,19 +578,11 @@ static void count_message(const struct nl_message *message, void *data)
 	++*(int *)data;
 }
 
-/*
- * The kernel has more than one word for no memory here. A dump that was given up
- * holds the module until its socket is gone, which is a little later.
- */
+/* The kernel has more than one word for no memory here. */
 static int nl_result(struct scene *s, int err, int messages)
 {
-	uint64_t start = vmg_now_ms();
-
 	close(s->nl.fd);
 	s->nl.fd = -1;
-	while (module_refs() != REACHABLE_REFS &&
-	       vmg_now_ms() - start < VMG_PATIENCE_MS)
-		usleep(1000);
 	if (err == -ENOBUFS || err == -ENFILE || err == -EAGAIN)
 		return -ENOMEM;
 	return err ?: messages == 1 ? 0 : -ENODATA;
