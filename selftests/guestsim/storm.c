@@ -78,9 +78,10 @@
 
 /*
  * Tasks that could end in one way only, at least, in percent. The slower the
- * kernel, the more happens at the same time.
+ * machine, the more happens at the same time: seen were 95.4 to 95.7 when it had
+ * nothing else to do, and 93 otherwise.
  */
-#define UNIQUE_PERCENT		95
+#define UNIQUE_PERCENT		90
 #define UNIQUE_PERCENT_SLOW	85
 
 /* Percents of fewer tasks say little. */
