@@ -503,34 +503,31 @@ TEST_F(task, scope_and_times_reach_the_agent)
 	EXPECT_EQ(2000, self->sim.frame.request.grace_ms);
 }
 
+/* The request is sent again so many milliseconds after its delay began. */
+#define SEND_AGAIN(delay, after) do {					\
+	struct vmguest_request request = vmg_request(self->vm);		\
+									\
+	CONNECT();							\
+	request.delay_ms = delay;					\
+	ASK(VMGUEST_SHUTDOWN, &request);				\
+	ACCEPT();							\
+	wait_until(vmg_task(self->task).stage_ns[VMGUEST_STAGE_SENT] +	\
+		   (after) * 1000000);					\
+	sim_close(&self->sim);						\
+	CONNECT();							\
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));	\
+} while (0)
+
 TEST_F(task, a_delay_that_has_begun_goes_on)
 {
-	struct vmguest_request request = vmg_request(self->vm);
-
-	CONNECT();
-	request.delay_ms = 30000;
-	ASK(VMGUEST_SHUTDOWN, &request);
-	ACCEPT();
-	usleep(50000);
-	sim_close(&self->sim);
-	CONNECT();
-	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	SEND_AGAIN(30000, 50);
 	EXPECT_LT(0, self->sim.frame.request.delay_ms);
 	EXPECT_GE(30000 - 50, self->sim.frame.request.delay_ms);
 }
 
 TEST_F(task, a_delay_that_is_over_is_none)
 {
-	struct vmguest_request request = vmg_request(self->vm);
-
-	CONNECT();
-	request.delay_ms = 1;
-	ASK(VMGUEST_SHUTDOWN, &request);
-	ACCEPT();
-	usleep(5000);
-	sim_close(&self->sim);
-	CONNECT();
-	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	SEND_AGAIN(1, 5);
 	EXPECT_EQ(0, self->sim.frame.request.delay_ms);
 }
 
