@@ -482,6 +482,21 @@ static int channel_send(struct vmguest_channel *channel)
 }
 
 /*
+ * A send that fails can be the first to see that the guest has closed, after
+ * words that came since the channel was read.
+ *
+ * Return: why the channel ends.
+ */
+static int channel_last_words(struct vmguest_channel *channel, int sent)
+{
+	int received = 0;
+
+	if (!channel->tx_last)
+		received = channel_receive(channel, true);
+	return received && received != -EAGAIN ? received : sent;
+}
+
+/*
  * A guest that gets no VM is told so. Nothing was sent to it before, so its
  * socket has room.
  */
@@ -564,7 +579,7 @@ static void channel_work(struct work_struct *work)
 	if (!received || received == -EAGAIN) {
 		sent = channel_send(channel);
 		if (sent)
-			received = sent;
+			received = channel_last_words(channel, sent);
 	}
 	if (received == -ECONNREFUSED && !channel->vm)
 		channel_refuse(channel);
