@@ -522,23 +522,26 @@ static void channel_report_fault(struct vmguest_channel *channel)
 			       channel->fault);
 }
 
-/* The last run of the work that touches the socket. */
+/*
+ * The last run of the work that touches the socket. Its VM knows of the end
+ * before the guest can see it.
+ */
 static void channel_teardown(struct vmguest_channel *channel, int reason)
 {
 	if (channel->fault)
 		channel_report_fault(channel);
 	channel_unhook(channel);
 	channel_stop_timer(channel);
-	kernel_sock_shutdown(channel->sock, SHUT_RDWR);
-	sock_release(channel->sock);
-	channel->sock = NULL;
-
 	channel_met(channel);
 	if (channel->tx_task)
 		vmguest_task_put(channel->tx_task);
 	channel->tx_task = NULL;
 	if (channel->vm)
 		vmguest_vm_detach(channel, reason);
+
+	kernel_sock_shutdown(channel->sock, SHUT_RDWR);
+	sock_release(channel->sock);
+	channel->sock = NULL;
 
 	mutex_lock(&channels_lock);
 	list_del(&channel->node);
