@@ -492,6 +492,12 @@ static struct vmguest_task *task_current(struct vmguest_vm *vm)
 	return vm->task;
 }
 
+/* For those to whom the request itself does not matter. */
+void vmguest_task_check_deadline(struct vmguest_vm *vm)
+{
+	task_current(vm);
+}
+
 static void task_queue_send(struct vmguest_task *task)
 {
 	struct vmguest_vm *vm = task->vm;

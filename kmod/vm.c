@@ -1252,6 +1252,8 @@ static void vm_lose_agent(struct vmguest_vm *vm)
 static void vm_install(struct vmguest_vm *vm, struct vmguest_channel *channel,
 		       bool same_boot)
 {
+	/* A request past its deadline is none of this agent's business. */
+	vmguest_task_check_deadline(vm);
 	if (vm->channel) {
 		vmguest_channel_close(vm->channel);
 		vm_lose_agent(vm);
