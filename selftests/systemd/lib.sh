@@ -22,9 +22,9 @@ check() {
 
 	shift 2
 	output=$("$@" 2>&1)
+	echo "# ${output//$'\n'/$'\n# '}"
 	[[ $output =~ $pattern ]]
 	result $? "$words"
-	echo "# ${output//$'\n'/$'\n# '}"
 }
 
 # eventually COMMAND...: it succeeds within a minute
@@ -105,10 +105,16 @@ open_sessions() {
 	done
 }
 
-# open_stubborn TTY: one that does not care for signals
+# open_stubborn TTY: one that does not care for signals, and has said so
 open_stubborn() {
-	with_new_sessions 1 start_on "$1" \
-		bash -c 'trap "" HUP TERM; while :; do sleep 1; done'
+	local ready=/run/stubborn.$1
+
+	mkfifo --mode 666 "$ready"
+	# shellcheck disable=SC2016 # what the session's own shell expands
+	with_new_sessions 1 start_on "$1" bash -c \
+		'trap "" HUP TERM; echo >"$0"; while :; do sleep 1; done' "$ready"
+	read -r -t 60 <>"$ready"
+	rm -- "$ready"
 }
 
 # login_on_pts USER FILE: through login(1); what the terminal shows is in FILE
