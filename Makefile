@@ -82,7 +82,7 @@ clean:
 help:
 	@echo 'make                 module for KERNEL (default 6.1), library, vmguestctl, agent, example'
 	@echo 'make demo            a real guest is logged off and shut down, in QEMU'
-	@echo 'make check           all tests, in QEMU [KERNEL=6.1|6.12|debug]'
+	@echo 'make check           all tests, in QEMU [KERNEL=6.1|6.12|debug] [SUITES="kmod ..."]'
 	@echo 'make check-all       the same on every kernel'
 	@echo 'make check-install   of all tests those of make install and DKMS'
 	@echo 'make storm           100 000 tasks, 64 guests that die at random [STORM="--tasks N --seed S"]'
