@@ -485,6 +485,9 @@ void agent_do(struct sim_guest *guest, enum sim_deed deed, uint64_t arg)
 		break;
 	case SIM_GOODBYE:
 		agent_say(stream, VMGUEST_WIRE_GOODBYE, 0);
+		/* It may have died in the middle of that. */
+		if (guest->doom != SIM_CARRY_ON)
+			break;
 		guest->stays_away = true;
 		stream_close(stream);
 		break;
