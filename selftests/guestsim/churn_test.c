@@ -32,7 +32,6 @@
 #define SLABS		"/sys/kernel/slab"
 #define KMALLOC		"kmalloc-"
 #define ACCOUNTED	"kmalloc-cg-"
-#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
 
 FIXTURE(churn) {
 	int fd;

@@ -319,7 +319,7 @@ static double median_us(uint64_t *times)
 	return times[TIMES / 2] / 1000.0;
 }
 
-static double ratio(ARGS)
+static double compare_times(ARGS)
 {
 	double without, with;
 	int i;
@@ -341,16 +341,19 @@ static double ratio(ARGS)
 TEST_F_TIMEOUT(beside, ping, 300)
 {
 	struct vmguest_vm_get vm;
-	int tries = TRIES;
+	bool slow = !access(KMEMLEAK, F_OK);
+	int tries = slow ? 1 : TRIES;
 	double times;
 
 	do
-		times = ratio(PASS);
+		times = compare_times(PASS);
 	while (times > RATIO_MAX && --tries);
 	ASSERT_EQ(0, vmg_get(self->fd, self->hostile_vm, &vm));
 	TH_LOG("it sent %llu frames, %llu connections were closed for it",
 	       (unsigned long long)vm.frames_in,
 	       (unsigned long long)vm.malformed);
+	if (slow)
+		SKIP(return, "a kernel that looks at each access has other times");
 	EXPECT_GE(RATIO_MAX, times);
 }
 
