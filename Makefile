@@ -9,7 +9,7 @@ export prefix := $(PREFIX)
 
 VM := selftests/vm
 QUIET := $(if $(V),,-s)
-USERSPACE := libvmguest vmguestctl agent examples
+USERSPACE := libvmguest libvmguest-monitor vmguestctl agent examples
 
 .PHONY: all packages module userspace agent-static demo check check-all check-install \
 	storm fuzz vm-selftest lint netlink install uninstall clean help

@@ -12,7 +12,8 @@ CFLAGS ?= -O2 -g
 override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wformat=2 -Wvla -Wundef -Werror -fno-strict-aliasing
 override CPPFLAGS += -D_GNU_SOURCE -DVMGUEST_VERSION='"$(VERSION)"' \
-	-I$(TOP)/uapi -I$(TOP)/userspace/libvmguest
+	-I$(TOP)/uapi -I$(TOP)/userspace/libvmguest \
+	-I$(TOP)/userspace/libvmguest-monitor
 
 # $(call objects,folder of the objects,sources): sources may be of any folder.
 objects = $(patsubst $(TOP)/%.c,$(O)/$(1)/%.o,$(abspath $(2)))
