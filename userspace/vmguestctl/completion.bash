@@ -17,6 +17,7 @@ _vmguestctl_options() {
 		echo "$all $ask --force --force-after --until --no-join --delay" \
 			"--grace --only-uid --all-but-uid" ;;
 	wait) echo "$all $wait" ;;
+	top) echo '--batch --iterations --delay --sort --verbose --help' ;;
 	*) echo "$all" ;;
 	esac
 }
@@ -27,9 +28,12 @@ _vmguestctl() {
 
 	if [[ $COMP_CWORD -eq 1 ]]; then
 		words='register unregister set list status ping shutdown restart
-			logoff wait cancel task blockers run --help --version'
+			logoff wait cancel task tasks blockers monitor top run
+			--help --version'
 	elif [[ $last == --until ]]; then
 		words='accepted down gone'
+	elif [[ $command == top && $last == @(-o|--sort) ]]; then
+		words='id name cid state agent beat task verb stage percent left'
 	elif [[ $last == --uid ]]; then
 		words=$(compgen -u)
 	elif [[ $last == --gid ]]; then
@@ -38,7 +42,8 @@ _vmguestctl() {
 		words=$(_vmguestctl_options "$command")
 	else
 		case $command in
-		unregister | set | status | ping | shutdown | restart | logoff | blockers)
+		unregister | set | status | ping | shutdown | restart | logoff | \
+			blockers | tasks | monitor | top)
 			words=$(vmguestctl list 2>/dev/null |
 				awk 'NR > 1 { print $2 }') ;;
 		wait | cancel | task)

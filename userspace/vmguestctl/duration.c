@@ -90,3 +90,31 @@ uint64_t now_ns(void)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * NS_PER_SECOND + now.tv_nsec;
 }
+
+const char *format_time(char *text, uint64_t ns)
+{
+	struct timespec now;
+	struct tm local;
+	char zone[8];
+	uint64_t then;
+	time_t seconds;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	then = now.tv_sec * NS_PER_SECOND + now.tv_nsec - now_ns() + ns;
+	seconds = then / NS_PER_SECOND;
+	localtime_r(&seconds, &local);
+	strftime(zone, sizeof(zone), "%z", &local);
+	strftime(text, TIME_SIZE, "%FT%T", &local);
+	snprintf(text + strlen(text), TIME_SIZE - strlen(text), ".%03u%s",
+		 (unsigned int)(then % NS_PER_SECOND / 1000000), zone);
+	return text;
+}
+
+int64_t deadline_left(const struct vmguest_task_get *task, uint64_t now)
+{
+	uint64_t end = task->start_ns + task->deadline_ms * UINT64_C(1000000);
+
+	if (!task->deadline_ms || (task->task_flags & VMGUEST_TASK_COMPLETE))
+		return -1;
+	return end > now ? end - now : 0;
+}

@@ -224,33 +224,42 @@ static void add_result(json *object, const struct vmguest_task_get *task)
 	add_number(object, "elapsed_ns", task->end_ns - task->start_ns);
 }
 
+static json *blocker_of(const struct vmguest_task_blocker *blocker)
+{
+	json *object = checked(json_object_new_object());
+
+	add_text(object, "kind", vmguest_blocker_name(blocker->kind));
+	add_optional(object, "who", blocker->who);
+	add_optional(object, "why", blocker->why);
+	add_number(object, "uid", blocker->uid);
+	add_number(object, "pid", blocker->pid);
+	return object;
+}
+
 static json *blockers_of(const struct job *job)
 {
 	struct vmguest_task_blocker blocker;
 	json *array = checked(json_object_new_array());
 	uint32_t i = 0;
 
-	while (next_blocker(job, &i, &blocker)) {
-		json *object = checked(json_object_new_object());
-
-		add_text(object, "kind", vmguest_blocker_name(blocker.kind));
-		add_optional(object, "who", blocker.who);
-		add_optional(object, "why", blocker.why);
-		add_number(object, "uid", blocker.uid);
-		add_number(object, "pid", blocker.pid);
-		json_object_array_add(array, object);
-	}
+	while (next_blocker(job, &i, &blocker))
+		json_object_array_add(array, blocker_of(&blocker));
 	return array;
 }
 
-struct json_object *json_of_job(const struct job *job)
+static json *blockers_told(const struct vmguest_event *event)
 {
-	const struct vmguest_task_get *task = &job->task;
-	json *object = checked(json_object_new_object());
-	char words[256];
+	json *array = checked(json_object_new_array());
+	uint32_t i;
 
-	vmguest_describe(task, words, sizeof(words));
-	add_text(object, "subject", job->subject);
+	for (i = 0; i < event->blockers; i++)
+		json_object_array_add(array, blocker_of(&event->blocker[i]));
+	return array;
+}
+
+/* What tasks have whoever tells of them. */
+static void add_task(json *object, const struct vmguest_task_get *task)
+{
 	add_number(object, "task", task->task_id);
 	add_text(object, "vm", task->vm_name);
 	add_number(object, "vm_id", task->vm_id);
@@ -272,9 +281,41 @@ struct json_object *json_of_job(const struct job *job)
 	add_actors(object, task);
 	add_optional(object, "reason", task->reason);
 	add_optional(object, "guest_says", task->guest_text);
-	add(object, "blockers", blockers_of(job));
+}
+
+static void add_description(json *object, const struct vmguest_task_get *task)
+{
+	char words[256];
+
+	vmguest_describe(task, words, sizeof(words));
 	add_text(object, "message", words);
+}
+
+struct json_object *json_of_job(const struct job *job)
+{
+	json *object = checked(json_object_new_object());
+
+	add_text(object, "subject", job->subject);
+	add_task(object, &job->task);
+	add(object, "blockers", blockers_of(job));
+	add_description(object, &job->task);
 	add_number(object, "exit", job->exit);
+	return object;
+}
+
+struct json_object *json_of_task(const struct vmguest_event *event,
+				 uint64_t now)
+{
+	json *object = checked(json_object_new_object());
+	int64_t left = deadline_left(event->task, now);
+
+	add_task(object, event->task);
+	if (left < 0)
+		add(object, "left_ns", NULL);
+	else
+		add_number(object, "left_ns", left);
+	add(object, "blockers", blockers_told(event));
+	add_description(object, event->task);
 	return object;
 }
 
@@ -305,9 +346,9 @@ static json *guest_says(const struct vmguest_vm_get *vm)
 	return object;
 }
 
-struct json_object *json_of_vm(const struct vmguest_vm_get *vm)
+/* What is told of VMs in every event, too. */
+static void add_vm(json *object, const struct vmguest_vm_get *vm)
 {
-	json *object = checked(json_object_new_object());
 	char mode[8];
 
 	snprintf(mode, sizeof(mode), "%04o", vm->mode & 0777);
@@ -326,16 +367,109 @@ struct json_object *json_of_vm(const struct vmguest_vm_get *vm)
 		 !(vm->vm_flags & VMGUEST_VM_UNREGISTERED));
 	add_bool(object, "heartbeating",
 		 vm->vm_flags & VMGUEST_VM_HEARTBEATING);
-	add_number(object, "heartbeat_percent", vm->heartbeat_percent);
-	add_number(object, "heartbeat_ms", vm->heartbeat_ms);
-	add_bits(object, "capabilities", vm->capabilities,
-		 vmguest_capability_name);
-	add_id(object, "task", vm->task_id);
+}
+
+static void add_counters(json *object, const struct vmguest_vm_get *vm)
+{
 	add_id(object, "last_task", vm->last_task_id);
 	add_number(object, "frames_in", vm->frames_in);
 	add_number(object, "frames_out", vm->frames_out);
 	add_number(object, "malformed", vm->malformed);
 	add_number(object, "refused", vm->refused);
+}
+
+static void add_vm_entry(json *object, const struct vmguest_vm_get *vm)
+{
+	add_vm(object, vm);
+	add_number(object, "heartbeat_percent", vm->heartbeat_percent);
+	add_number(object, "heartbeat_ms", vm->heartbeat_ms);
+	add_bits(object, "capabilities", vm->capabilities,
+		 vmguest_capability_name);
+	add_id(object, "task", vm->task_id);
+	add_counters(object, vm);
 	add(object, "guest_says", guest_says(vm));
+}
+
+struct json_object *json_of_vm(const struct vmguest_vm_get *vm)
+{
+	json *object = checked(json_object_new_object());
+
+	add_vm_entry(object, vm);
+	return object;
+}
+
+static json *cause_of(const struct vmguest_cause *cause)
+{
+	json *object = checked(json_object_new_object());
+
+	add_text(object, "by", vmguest_cause_name(cause->by));
+	add_id(object, "task", cause->task_id);
+	add_optional(object, "verb", cause->verb ?
+		     vmguest_verb_name(cause->verb) : NULL);
+	add(object, "actor", cause->actor.pid ? actor(&cause->actor) : NULL);
+	add_optional(object, "reason", cause->reason);
+	return object;
+}
+
+static json *logoff_of(const struct vmguest_event *event)
+{
+	json *object = checked(json_object_new_object());
+
+	add_text(object, "type", vmguest_logoff_name(event->logoff));
+	add_number(object, "targeted", event->targeted);
+	add_number(object, "ended", event->ended);
+	add_number(object, "left", event->left);
+	return object;
+}
+
+static void add_vm_event(json *object, const struct vmguest_event *event)
+{
+	const struct vmguest_vm_get *vm = event->vm;
+
+	add_vm(object, vm);
+	add_id(object, "task", vm->task_id);
+	if (event->type == VMGUEST_EVENT_VM_AGENT_AVAILABLE) {
+		add_bits(object, "capabilities", vm->capabilities,
+			 vmguest_capability_name);
+		add(object, "guest_says", guest_says(vm));
+	}
+	if (event->type == VMGUEST_EVENT_VM_CHANGED)
+		add_bits(object, "changed", event->changed, vmguest_set_name);
+	if (event->type == VMGUEST_EVENT_VM_GOING_DOWN)
+		add_optional(object, "end", event->end ?
+			     vmguest_end_name(event->end) : NULL);
+	if (event->type == VMGUEST_EVENT_VM_LOGOFF)
+		add(object, "logoff", logoff_of(event));
+	add(object, "cause", cause_of(&event->cause));
+}
+
+static void add_task_event(json *object, const struct vmguest_event *event)
+{
+	add_task(object, event->task);
+	add_number(object, "blocker_count", event->task->blockers);
+	add(object, "blockers", blockers_told(event));
+	add_description(object, event->task);
+}
+
+struct json_object *json_of_event(const char *time,
+				  const struct vmguest_event *event)
+{
+	json *object = checked(json_object_new_object());
+
+	add_text(object, "event", vmguest_event_name(event->type));
+	add_text(object, "time", time);
+	if (event->seq) {
+		add_id(object, "time_ns", event->time_ns);
+		add_number(object, "seq", event->seq);
+		add_id(object, "group_seq", event->group_seq);
+	}
+	if (event->type == VMGUEST_EVENT_OVERRUN)
+		add_id(object, "lost", event->lost);
+	else if (event->type == VMGUEST_EVENT_VM)
+		add_vm_entry(object, event->vm);
+	else if (event->vm)
+		add_vm_event(object, event);
+	else if (event->task)
+		add_task_event(object, event);
 	return object;
 }

@@ -24,7 +24,11 @@ static const struct command commands[] = {
 	{ "wait", COMMAND_WAIT, "TASK... [--wait TIME]", 1, -1, wait_command },
 	{ "cancel", COMMAND_CANCEL, "TASK...", 1, -1, cancel_command },
 	{ "task", COMMAND_TASK, "TASK", 1, 1, task_command },
+	{ "tasks", COMMAND_TASKS, "[VM...]", 0, -1, tasks_command },
 	{ "blockers", COMMAND_BLOCKERS, "VM", 1, 1, blockers_command },
+	{ "monitor", COMMAND_MONITOR, "[VM...]", 0, -1, monitor_command },
+	{ "top", COMMAND_TOP, "[VM...] [-b] [-n N] [-d TIME] [-o COLUMN]",
+	  0, -1, top_command },
 	{ "run", COMMAND_RUN, "--name NAME [--cid auto|N] [--uid U] [--gid G] [--mode M] -- VMM [ARGUMENT...]",
 	  1, -1, run_command },
 };
@@ -44,8 +48,14 @@ static const char options_help[] =
 "  --no-join           do not join the same request when it runs already\n"
 "  --wait TIME         how long to wait; the request goes on (also --timeout)\n"
 "  --no-wait           do not wait, print the task\n"
+"Top:\n"
+"  -b, --batch         print pictures instead of drawing them\n"
+"  -n, --iterations N  so many, then end\n"
+"  -d, --delay TIME    from one to the next (3s)\n"
+"  -o, --sort COLUMN   id, name, cid, state, agent, beat, task, verb, stage,\n"
+"                      percent or left\n"
 "All:\n"
-"  --json              one JSON object per result\n"
+"  --json              one JSON object per result, event or task (not top)\n"
 "  -v, --verbose       more\n"
 "  -h, --help          this\n"
 "  --version           the version\n"

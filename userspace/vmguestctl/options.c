@@ -14,6 +14,9 @@
 #define OWNED	(COMMAND_REGISTER | COMMAND_RUN | COMMAND_SET)
 #define ALL	(~0U)
 
+#define MIN_DELAY_MS	100
+#define DEFAULT_DELAY_MS 3000
+
 /* Values behind the letters that stand for themselves. */
 enum {
 	OPTION_JSON = 256,
@@ -48,7 +51,7 @@ static const struct {
 	int value;
 	unsigned int commands;
 } table[] = {
-	{ "json", 0, OPTION_JSON, ALL },
+	{ "json", 0, OPTION_JSON, ALL & ~COMMAND_TOP },
 	{ "verbose", 0, 'v', ALL },
 	{ "help", 0, 'h', ALL },
 	{ "cid", 1, OPTION_CID, OWNED },
@@ -75,6 +78,10 @@ static const struct {
 	{ "grace", 1, OPTION_GRACE, COMMAND_LOGOFF },
 	{ "only-uid", 1, OPTION_ONLY_UID, COMMAND_LOGOFF },
 	{ "all-but-uid", 1, OPTION_ALL_BUT_UID, COMMAND_LOGOFF },
+	{ "batch", 0, 'b', COMMAND_TOP },
+	{ "iterations", 1, 'n', COMMAND_TOP },
+	{ "delay", 1, 'd', COMMAND_TOP },
+	{ "sort", 1, 'o', COMMAND_TOP },
 };
 
 static int bad_value(const char *name, const char *value, const char *want)
@@ -207,6 +214,34 @@ static int set_mark(struct options *options, const char *name, uint32_t what,
 	return 0;
 }
 
+static int set_refresh(struct options *options, const char *value)
+{
+	if (parse_duration(value, &options->delay_ms) ||
+	    options->delay_ms < MIN_DELAY_MS)
+		return bad_value("delay", value, "a time from 100ms on");
+	return 0;
+}
+
+static int set_iterations(struct options *options, const char *value)
+{
+	uint64_t number;
+
+	if (parse_number(value, 1, UINT32_MAX, &number))
+		return bad_value("iterations", value, "a number from 1 on");
+	options->iterations = number;
+	return 0;
+}
+
+static int set_sort(struct options *options, const char *value)
+{
+	int column = column_of(value);
+
+	if (column < 0)
+		return bad_value("sort", value, "a column of top");
+	options->sort = column;
+	return 0;
+}
+
 /* 0, or -EXIT_USAGE. */
 static int set_value(struct options *options, int option, const char *value)
 {
@@ -261,6 +296,12 @@ static int set_value(struct options *options, int option, const char *value)
 	case OPTION_ALL_BUT_UID:
 		return set_scope(options, "all-but-uid",
 				 VMGUEST_SCOPE_ALL_BUT_UID, value);
+	case 'd':
+		return set_refresh(options, value);
+	case 'n':
+		return set_iterations(options, value);
+	case 'o':
+		return set_sort(options, value);
 	}
 	return -EXIT_USAGE;
 }
@@ -276,6 +317,9 @@ static void set_flag(struct options *options, int option)
 		break;
 	case 'h':
 		options->help = true;
+		break;
+	case 'b':
+		options->batch = true;
 		break;
 	case OPTION_ABORT:
 		options->abort = true;
@@ -346,6 +390,7 @@ static void set_defaults(const struct command *command,
 		.mode = VMGUEST_DEFAULT_MODE,
 		.request = VMGUEST_OPTIONS,
 		.wait_ms = -1,
+		.delay_ms = DEFAULT_DELAY_MS,
 	};
 	if (command->bit & REQUESTS)
 		options->request.flags = VMGUEST_REQ_JOIN;
@@ -383,13 +428,25 @@ static int check_together(const struct command *command,
 	return -EXIT_USAGE;
 }
 
+static const char *letters_of(const struct command *command)
+{
+	switch (command->bit) {
+	case COMMAND_RUN:
+		/* What follows the VMM is the VMM's. */
+		return "+:vh";
+	case COMMAND_TOP:
+		return ":vhbn:d:o:";
+	default:
+		return ":vh";
+	}
+}
+
 /* The index of the first word, or -EXIT_USAGE. */
 int parse_options(const struct command *command, int argc, char **argv,
 		  struct options *options)
 {
 	struct option long_options[ARRAY_SIZE(table) + 1];
-	/* run: what follows the VMM is the VMM's. */
-	const char *letters = command->bit == COMMAND_RUN ? "+:vh" : ":vh";
+	const char *letters = letters_of(command);
 	int option, ret = 0;
 
 	set_defaults(command, options);

@@ -67,7 +67,7 @@ static bool append_escaped(char **to, size_t *size, const unsigned char *from,
 	return true;
 }
 
-void safe_text(char *to, size_t size, const char *from)
+static void escape(char *to, size_t size, const char *from, const char *also)
 {
 	const unsigned char *text = (const unsigned char *)from;
 	uint32_t character;
@@ -77,13 +77,24 @@ void safe_text(char *to, size_t size, const char *from)
 	*to = '\0';
 	for (; *text && fits; text += length) {
 		length = decode(text, &character);
-		if (length && is_printable(character)) {
+		if (length && is_printable(character) &&
+		    !strchr(also, *text)) {
 			fits = append(&to, &size, (const char *)text, length);
 			continue;
 		}
 		length = length ? length : 1;
 		fits = append_escaped(&to, &size, text, length);
 	}
+}
+
+void safe_text(char *to, size_t size, const char *from)
+{
+	escape(to, size, from, "");
+}
+
+void quote_text(char *to, size_t size, const char *from)
+{
+	escape(to, size, from, "\"\\");
 }
 
 void valid_text(char *to, size_t size, const char *from)

@@ -10,6 +10,7 @@
 #include <json-c/json.h>
 
 #include "libvmguest.h"
+#include "libvmguest-monitor.h"
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
@@ -47,6 +48,9 @@ enum command_bit {
 	COMMAND_RUN		= 1 << 11,
 	COMMAND_BLOCKERS	= 1 << 12,
 	COMMAND_SET		= 1 << 13,
+	COMMAND_MONITOR		= 1 << 14,
+	COMMAND_TASKS		= 1 << 15,
+	COMMAND_TOP		= 1 << 16,
 };
 
 struct options {
@@ -75,6 +79,12 @@ struct options {
 	struct vmguest_options request;
 	bool no_wait;
 	int64_t wait_ms;	/* -1: no end */
+
+	/* top */
+	bool batch;
+	uint32_t delay_ms;
+	uint32_t iterations;	/* 0: no end */
+	unsigned int sort;	/* index of a column */
 };
 
 struct command {
@@ -107,11 +117,18 @@ int parse_duration(const char *text, uint32_t *ms);
 /* "12.345s" */
 const char *format_seconds(char *text, uint64_t ns);
 uint64_t now_ns(void);
+#define TIME_SIZE	32
+/* The time of day at @ns: "2026-02-03T04:05:06.789+0100" */
+const char *format_time(char *text, uint64_t ns);
+/* Nanoseconds to its deadline, 0 when it has passed, -1 without one. */
+int64_t deadline_left(const struct vmguest_task_get *task, uint64_t now);
 
 /* text.c: what somebody else wrote */
 #define SAFE_SIZE(size)	((size) * 4 + 1)
 /* For people: what is not printable is escaped. */
 void safe_text(char *to, size_t size, const char *from);
+/* The same for between quotation marks, which it cannot end. */
+void quote_text(char *to, size_t size, const char *from);
 /* For machines: valid UTF-8. */
 void valid_text(char *to, size_t size, const char *from);
 
@@ -141,6 +158,28 @@ int logoff_command(const struct options *options, char **words, int count);
 int wait_command(const struct options *options, char **words, int count);
 int cancel_command(const struct options *options, char **words, int count);
 int task_command(const struct options *options, char **words, int count);
+
+/* event.c: what happens, in a line */
+void write_event(FILE *to, const char *time, const struct vmguest_event *event);
+
+/* monitor.c: what happens, as it happens */
+/* 0, or an exit code after saying why. */
+int open_monitor(const struct options *options, unsigned int groups,
+		 struct vmguest_monitor **monitor);
+int monitor_failed(const struct options *options, const char *what, int error);
+/* 0, or EXIT_USAGE after saying why. */
+int check_vms(char **words, int count);
+/* Only of these VMs, if there are any; 0 or a negative errno. */
+int filter_monitor(struct vmguest_monitor *monitor, char **words, int count);
+int monitor_command(const struct options *options, char **words, int count);
+
+/* tasks.c: all that run, and those that are kept */
+int tasks_command(const struct options *options, char **words, int count);
+
+/* top.c: the same as a picture */
+int top_command(const struct options *options, char **words, int count);
+/* top_view.c: the index of a column, or -EINVAL. */
+int column_of(const char *name);
 
 /* run.c: a VMM under our eyes */
 int run_command(const struct options *options, char **words, int count);
@@ -178,7 +217,8 @@ struct job {
 	int exit;
 };
 
-/* Signals that end the watching come over this fd from now on. */
+/* Signals that end the watching, and @also, come over this fd from now on. */
+int catch_signals_and(int also);
 int catch_signals(void);
 /* Read the task; 0 or a negative errno. */
 int look(struct job *job);
@@ -238,5 +278,9 @@ struct json_object *json_of_call_error(const struct call_error *error);
 struct json_object *json_of_job(const struct job *job);
 struct json_object *json_of_blockers(const struct job *job);
 struct json_object *json_of_vm(const struct vmguest_vm_get *vm);
+struct json_object *json_of_task(const struct vmguest_event *event,
+				 uint64_t now);
+struct json_object *json_of_event(const char *time,
+				  const struct vmguest_event *event);
 
 #endif /* VMGUESTCTL_H */

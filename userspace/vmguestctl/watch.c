@@ -35,7 +35,7 @@ static void add_signal(sigset_t *set, int number)
 		sigaddset(set, number);
 }
 
-int catch_signals(void)
+int catch_signals_and(int also)
 {
 	sigset_t set;
 	int fd;
@@ -44,10 +44,17 @@ int catch_signals(void)
 	add_signal(&set, SIGINT);
 	add_signal(&set, SIGTERM);
 	add_signal(&set, SIGHUP);
+	if (also)
+		sigaddset(&set, also);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? -errno : fd;
+}
+
+int catch_signals(void)
+{
+	return catch_signals_and(0);
 }
 
 int look(struct job *job)
