@@ -24,7 +24,6 @@
 #define SOL_NETLINK	270
 #endif
 
-#define REASON		"sp\303\244te Wartung"
 #define USER		1234
 
 /* A dump that is worth interrupting, and CIDs that nobody else has here. */
@@ -153,21 +152,6 @@ static bool is_by_task(const struct listener *l, uint64_t id)
 	       is_me(cause.attr[VMGUEST_A_CAUSE_ACTOR]) &&
 	       nl_is(cause.attr[VMGUEST_A_CAUSE_REASON], REASON);
 }
-
-static struct vmguest_request request_for(uint64_t vm, uint32_t flags)
-{
-	struct vmguest_request request = vmg_request(vm);
-
-	request.flags = flags;
-	snprintf(request.reason, sizeof(request.reason), REASON);
-	return request;
-}
-
-#define ASK_REASON(nr, flags) do {					\
-	struct vmguest_request request_ = request_for(self->vm, flags);	\
-									\
-	ASK(nr, &request_);						\
-} while (0)
 
 /*
  * What the family shows.
@@ -1378,19 +1362,6 @@ TEST_F(netlink, heartbeats_that_stop_and_come_back_are_told)
 	nl_close(&l.nl);
 }
 
-/* A whole shutdown, that nobody watches here. */
-#define SHUT_DOWN() do {						\
-	CONNECT();							\
-	ASK_REASON(VMGUEST_SHUTDOWN, 0);				\
-	ACCEPT();							\
-	COMMIT();							\
-	sim_send_last_breath(&self->sim, self->id,			\
-			     VMGUEST_END_POWEROFF);			\
-	sim_close(&self->sim);						\
-	vmg_vmm_kill(&self->vmm);					\
-	EXPECT_ENDED(vmg_wait(self->task), VMGUEST_RESULT_SUCCESS, 0);	\
-} while (0)
-
 TEST_F(netlink, three_listeners_hear_the_same_in_the_same_order)
 {
 	struct listener l[3];
@@ -1450,21 +1421,6 @@ TEST_F(netlink, numbers_have_no_holes)
 	nl_close(&both.nl);
 	nl_close(&vms.nl);
 	nl_close(&tasks.nl);
-}
-
-/* Two events: a request starts, and is cancelled. */
-static int start_and_cancel(int fd, uint64_t vm, uint64_t *id)
-{
-	struct vmguest_request request = request_for(vm, VMGUEST_REQ_QUEUE);
-	int task = vmg_ask(fd, VMGUEST_SHUTDOWN, &request);
-	int err;
-
-	if (task < 0)
-		return task;
-	*id = request.task_id;
-	err = vmg_task_cancel(task);
-	close(task);
-	return err;
 }
 
 static uint64_t burst(int fd, uint64_t vm, struct listener *reader,

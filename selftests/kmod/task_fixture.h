@@ -5,6 +5,7 @@
 #ifndef TASK_FIXTURE_H
 #define TASK_FIXTURE_H
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -76,6 +77,52 @@ FIXTURE_TEARDOWN(name)							\
 } while (0)
 
 #define COMMIT() ASSERT_TRUE(sim_commit(&self->sim, self->id))
+
+/* With a letter that is not ASCII. */
+#define REASON	"sp\303\244te Wartung"
+
+static inline struct vmguest_request request_for(uint64_t vm, uint32_t flags)
+{
+	struct vmguest_request request = vmg_request(vm);
+
+	request.flags = flags;
+	snprintf(request.reason, sizeof(request.reason), REASON);
+	return request;
+}
+
+#define ASK_REASON(nr, flags) do {					\
+	struct vmguest_request request_ = request_for(self->vm, flags);	\
+									\
+	ASK(nr, &request_);						\
+} while (0)
+
+/* A whole shutdown, for a reason; the VMM ends, too. */
+#define SHUT_DOWN() do {						\
+	CONNECT();							\
+	ASK_REASON(VMGUEST_SHUTDOWN, 0);				\
+	ACCEPT();							\
+	COMMIT();							\
+	sim_send_last_breath(&self->sim, self->id,			\
+			     VMGUEST_END_POWEROFF);			\
+	sim_close(&self->sim);						\
+	vmg_vmm_kill(&self->vmm);					\
+	EXPECT_ENDED(vmg_wait(self->task), VMGUEST_RESULT_SUCCESS, 0);	\
+} while (0)
+
+/* Two events: a request starts, and is cancelled. Return: 0 or -errno. */
+static inline int start_and_cancel(int fd, uint64_t vm, uint64_t *id)
+{
+	struct vmguest_request request = request_for(vm, VMGUEST_REQ_QUEUE);
+	int task = vmg_ask(fd, VMGUEST_SHUTDOWN, &request);
+	int err;
+
+	if (task < 0)
+		return task;
+	*id = request.task_id;
+	err = vmg_task_cancel(task);
+	close(task);
+	return err;
+}
 
 #define EXPECT_ENDED(info, want_result, want_error) do {		\
 	struct vmguest_task_get ended = (info);				\
