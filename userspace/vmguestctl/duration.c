@@ -112,7 +112,7 @@ const char *format_time(char *text, uint64_t ns)
 
 int64_t deadline_left(const struct vmguest_task_get *task, uint64_t now)
 {
-	uint64_t end = task->start_ns + task->deadline_ms * UINT64_C(1000000);
+	uint64_t end = task->start_ns + task->deadline_ms * NS_PER_MS;
 
 	if (!task->deadline_ms || (task->task_flags & VMGUEST_TASK_COMPLETE))
 		return -1;

@@ -142,7 +142,7 @@ static void add_task(FILE *to, const struct vmguest_event *event)
 	add_bits(to, "proofs", task->proofs, vmguest_proof_name);
 	if (complete)
 		add_outcome(to, task);
-	format_seconds(seconds, task->deadline_ms * UINT64_C(1000000));
+	format_seconds(seconds, task->deadline_ms * NS_PER_MS);
 	if (task->deadline_ms)
 		fprintf(to, " deadline=%s", seconds);
 	add_id(to, "joiners", task->joiners);

@@ -14,7 +14,6 @@
 #define OWNED	(COMMAND_REGISTER | COMMAND_RUN | COMMAND_SET)
 #define ALL	(~0U)
 
-#define MIN_DELAY_MS	100
 #define DEFAULT_DELAY_MS 3000
 
 /* Values behind the letters that stand for themselves. */

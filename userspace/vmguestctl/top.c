@@ -12,9 +12,6 @@
 
 #include "top.h"
 
-#define NS_PER_MS	UINT64_C(1000000)
-#define MIN_DELAY_MS	100
-
 /* However much happens, nobody reads faster. */
 #define DRAW_NS		(100 * NS_PER_MS)
 

@@ -8,7 +8,6 @@
 
 #include "top.h"
 
-#define NS_PER_MS	UINT64_C(1000000)
 #define NAME_WIDTH	20
 
 static uint64_t time_left(const struct vmguest_task_get *task, uint64_t now)

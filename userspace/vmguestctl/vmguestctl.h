@@ -13,6 +13,10 @@
 #include "libvmguest-monitor.h"
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#define NS_PER_MS		UINT64_C(1000000)
+
+/* Of top: whoever looks more often sees no more. */
+#define MIN_DELAY_MS		100
 
 /* Exit codes; of many results the highest counts. See vmguestctl(1). */
 enum exit_code {

@@ -11,7 +11,6 @@
 #include "vmguestctl.h"
 
 #define MS_PER_SECOND	1000
-#define NS_PER_MS	UINT64_C(1000000)
 #define SIGNALS		UINT32_MAX	/* instead of the index of a job */
 #define LINE_SIZE	1024
 
