@@ -139,7 +139,7 @@ static void look(struct scene *s, struct world *world)
 	world->module_refs = module_refs();
 }
 
-/* No event tells when an agent has left. */
+/* Netlink would tell when an agent has left, and allocate for that. */
 static bool agent_is_there(struct scene *s)
 {
 	struct vmguest_vm_get vm;
@@ -148,7 +148,7 @@ static bool agent_is_there(struct scene *s)
 	       (vm.vm_flags & VMGUEST_VM_AGENT);
 }
 
-/* Nothing can be polled for that. */
+/* Looked at again and again, so that nothing else allocates. */
 static bool agent_has_left(struct scene *s)
 {
 	uint64_t start = vmg_now_ms();
