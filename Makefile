@@ -48,7 +48,7 @@ check-all:
 
 check-install:
 	@$(VM)/install-packages build vm install
-	@KERNEL=$(KERNEL) selftests/suites/install.t
+	@selftests/install/test --vm $(KERNEL)
 
 storm:
 	@$(VM)/install-packages build vm test
@@ -84,7 +84,7 @@ help:
 	@echo 'make demo            a real guest is logged off and shut down, in QEMU'
 	@echo 'make check           all tests, in QEMU [KERNEL=6.1|6.12|debug] [SUITES="kmod ..."]'
 	@echo 'make check-all       the same on every kernel'
-	@echo 'make check-install   of all tests those of make install and DKMS'
+	@echo 'make check-install   make install and DKMS inside the VM: minutes'
 	@echo 'make storm           100 000 tasks, 64 guests that die at random [STORM="--tasks N --seed S"]'
 	@echo 'make fuzz            look for bytes that break the frame decoder [FUZZ_SECONDS=60]'
 	@echo 'make lint            what reading finds: sparse, checkpatch, kernel-doc, ...'
