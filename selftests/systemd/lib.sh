@@ -27,11 +27,11 @@ check() {
 	result $? "$words"
 }
 
-# eventually COMMAND...: it succeeds within a minute
+# eventually COMMAND...: it succeeds within two minutes
 eventually() {
-	local tries
+	local end=$((SECONDS + 120))
 
-	for ((tries = 300; tries; tries--)); do
+	while [[ $SECONDS -lt $end ]]; do
 		! "$@" >/dev/null 2>&1 || return 0
 		sleep 0.2
 	done
