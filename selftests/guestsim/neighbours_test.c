@@ -324,6 +324,8 @@ TEST_F_TIMEOUT(beside, ping, 120)
 	struct vmguest_vm_get vm;
 	int i;
 
+	if (!access(KMEMLEAK, F_OK))
+		SKIP(return, "a kernel that looks at each access has other times");
 	for (i = 0; i < ROUNDS; i++) {
 		measure(PASS, self->without + i * PINGS);
 		hostile_comes(PASS);
@@ -338,8 +340,6 @@ TEST_F_TIMEOUT(beside, ping, 120)
 	TH_LOG("it sent %llu frames, %llu connections were closed for it",
 	       (unsigned long long)vm.frames_in,
 	       (unsigned long long)vm.malformed);
-	if (!access(KMEMLEAK, F_OK))
-		SKIP(return, "a kernel that looks at each access has other times");
 	EXPECT_GE(RATIO_MAX, with / without);
 }
 
