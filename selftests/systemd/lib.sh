@@ -142,6 +142,11 @@ stops_late() {
 		-p "After=vmguest-vm.service $2" -p "ExecStop=/bin/sleep $3" /bin/true
 }
 
+# counts TARGETED ENDED LEFT: as a pattern
+counts() {
+	echo "\"sessions\":\{\"targeted\":$1,\"ended\":$2,\"left\":$3\}"
+}
+
 task_json() {
 	vmguestctl task "$1" --json
 }
