@@ -398,7 +398,8 @@ static void wait_until(uint64_t ns)
 {
 	const struct timespec time = { ns / 1000000000, ns % 1000000000 };
 
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL))
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) ==
+	       EINTR)
 		;
 }
 
