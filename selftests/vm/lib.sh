@@ -43,9 +43,10 @@ need_value() {
 #   SOURCE_EXTRA    what they use of it besides fetch's SOURCE_PARTS
 #   BOOT_PARAMETERS what it needs on its command line
 #   FETCH           the function that puts it into the cache
+#   VERSIONS        a pattern: what the cache may already have of it
 load_flavour() {
 	FLAVOUR=$1 APT_SOURCES='' IMAGE_META='' HEADERS_META='' SOURCE_PACKAGE=''
-	SOURCE_EXTRA=() BOOT_PARAMETERS='' FETCH=fetch_debian
+	SOURCE_EXTRA=() BOOT_PARAMETERS='' FETCH=fetch_debian VERSIONS='*'
 	[[ $1 =~ ^[A-Za-z0-9][A-Za-z0-9.-]*$ && -f $VM_DIR/flavours/$1 ]] ||
 		die 2 "no kernel flavour '$1'; there are: $(flavours)"
 	# shellcheck source=/dev/null
