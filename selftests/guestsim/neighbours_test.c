@@ -312,34 +312,36 @@ static int compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static double median_us(uint64_t *times)
+static double median_us(uint64_t *times, int count)
 {
-	qsort(times, TIMES, sizeof(*times), compare);
-	return times[TIMES / 2] / 1000.0;
+	qsort(times, count, sizeof(*times), compare);
+	return times[count / 2] / 1000.0;
 }
 
 TEST_F_TIMEOUT(beside, ping, 120)
 {
 	double without, with;
+	bool slow = !access(KMEMLEAK, F_OK);
+	int rounds = slow ? 1 : ROUNDS;
 	struct vmguest_vm_get vm;
 	int i;
 
-	if (!access(KMEMLEAK, F_OK))
-		SKIP(return, "a kernel that looks at each access has other times");
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < rounds; i++) {
 		measure(PASS, self->without + i * PINGS);
 		hostile_comes(PASS);
 		measure(PASS, self->with + i * PINGS);
 		hostile_goes(PASS);
 	}
-	without = median_us(self->without);
-	with = median_us(self->with);
+	without = median_us(self->without, rounds * PINGS);
+	with = median_us(self->with, rounds * PINGS);
 	ASSERT_EQ(0, vmg_get(self->fd, self->hostile_vm, &vm));
 	TH_LOG("ratio %.2f: %.0f us beside it, %.0f us without",
 	       with / without, with, without);
 	TH_LOG("it sent %llu frames, %llu connections were closed for it",
 	       (unsigned long long)vm.frames_in,
 	       (unsigned long long)vm.malformed);
+	if (slow)
+		SKIP(return, "a kernel that looks at each access has other times");
 	EXPECT_GE(RATIO_MAX, with / without);
 }
 

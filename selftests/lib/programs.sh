@@ -24,6 +24,18 @@ end_of_results() {
 	[[ $FAILED -eq 0 ]]
 }
 
+# wait_for COMMAND...: until it succeeds, 600 times. It looks at files and at
+# other programs' answers, which tell nobody that they have changed.
+wait_for() {
+	local i
+
+	for ((i = 0; i < 600; i++)); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
 # Fails when the kernel complained since the last look.
 log_is_clean() {
 	local news

@@ -756,7 +756,6 @@ TEST_F_TIMEOUT(monitor, a_dump_of_many_is_whole, 300)
 	struct vmguest_monitor *monitor;
 	static uint64_t ids[MANY];
 	static struct many many;
-	uint64_t start;
 	pid_t pid;
 	int ret;
 
@@ -767,8 +766,7 @@ TEST_F_TIMEOUT(monitor, a_dump_of_many_is_whole, 300)
 	pid = fork();
 	if (!pid)
 		churn(self->fd, ids);
-	start = vmg_now_ms();
-	for (i = 0; i < 50 && vmg_now_ms() - start < 60000; i++) {
+	for (i = 0; i < 50; i++) {
 		memset(&many, 0, sizeof(many));
 		ret = vmguest_monitor_dump(monitor, VMGUEST_MONITOR_VM,
 					   see_many, &many);
