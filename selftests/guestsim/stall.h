@@ -20,4 +20,17 @@ uint64_t stall_between(uint64_t from_ns, uint64_t to_ns);
 /* The longest of all. */
 uint64_t stall_longest(void);
 
+/*
+ * What the kernel's threads had to wait that carry bytes between guests and
+ * the module, by its scheduler's own account: they work more than those who watch,
+ * so they wait longer. -ENODATA from a kernel that keeps none.
+ */
+int stall_watch_servants(void);
+
+void stall_leave_servants(void);
+
+/* Of these the sum of those longer than 20 ms, and the longest. */
+uint64_t stall_servants_between(uint64_t from_ns, uint64_t to_ns);
+uint64_t stall_servants_longest(void);
+
 #endif

@@ -607,7 +607,9 @@ static void show_mismatch(const struct slot *slot,
 
 static void slot_judge(struct slot *slot)
 {
-	uint64_t stalled = stall_between(slot->begin_ns, sim_now_ns()) +
+	uint64_t now = sim_now_ns();
+	uint64_t stalled = stall_between(slot->begin_ns, now) +
+			   stall_servants_between(slot->begin_ns, now) +
 			   slot->clogged_ns;
 	struct oracle_prediction prediction;
 	struct oracle_history history = {
@@ -632,8 +634,11 @@ static void slot_judge(struct slot *slot)
 		prediction.count == slot->tasks;
 	for (i = 0; i < slot->tasks && right; i++)
 		right = judge_task(&slot->task[i], quiet, &prediction);
-	if (!right)
-		show_mismatch(slot, &prediction);
+	if (right)
+		return;
+	show_mismatch(slot, &prediction);
+	printf("# processors were waited for for %.3f ms meanwhile\n",
+	       (double)stalled / MS);
 }
 
 static void slot_finish_tasks(struct slot *slot)
@@ -988,8 +993,9 @@ static int conclude(void)
 	printf("# one way to end: %u of %u in quiet episodes; not judged: %u\n",
 	       storm.unique, storm.quiet, storm.lost);
 	printf("# latest end: %.3f ms after the deadline, where nothing had to wait\n"
-	       "# longest wait for a processor: %.0f ms\n",
-	       (double)storm.latest_ns / MS, to_ms(stall_longest()));
+	       "# longest wait for a processor: %.0f ms, of a kernel's thread %.0f ms\n",
+	       (double)storm.latest_ns / MS, to_ms(stall_longest()),
+	       to_ms(stall_servants_longest()));
 	report(!storm.stuck, "every guest came back, every task was watched");
 	report(!storm.twice, "every task ended exactly once");
 	report(!storm.late, "every task ended by its deadline");
@@ -1057,6 +1063,9 @@ int main(int argc, char **argv)
 	/* The guests wait for the host, not the host for the guests. */
 	if (stall_watch(STALL_MS * options.slow) || nice(10) < 0)
 		printf("# cannot change priorities\n");
+	if (stall_watch_servants())
+		printf("# the kernel does not tell how long its threads wait\n");
 	rage();
+	stall_leave_servants();
 	return conclude();
 }
