@@ -42,17 +42,29 @@ int vmguest_attr_put_actor(struct sk_buff *skb, int type,
 	return 0;
 }
 
+struct vmguest_attr_sessions
+vmguest_attr_task_sessions(const struct vmguest_task *task)
+{
+	return (struct vmguest_attr_sessions) {
+		.targeted = task->targeted,
+		.ended = task->ended,
+		.left = task->left,
+	};
+}
+
 int vmguest_attr_put_sessions(struct sk_buff *skb, int type,
-			      const struct vmguest_task *task)
+			      const struct vmguest_attr_sessions *sessions)
 {
 	struct nlattr *nest;
 
 	nest = nla_nest_start(skb, type);
 	if (!nest)
 		return -EMSGSIZE;
-	if (nla_put_u32(skb, VMGUEST_A_SESSIONS_TARGETED, task->targeted) ||
-	    nla_put_u32(skb, VMGUEST_A_SESSIONS_ENDED, task->ended) ||
-	    nla_put_u32(skb, VMGUEST_A_SESSIONS_LEFT, task->left))
+	if (sessions->targeted && nla_put_u32(skb, VMGUEST_A_SESSIONS_TARGETED,
+					      sessions->targeted))
+		return -EMSGSIZE;
+	if (nla_put_u32(skb, VMGUEST_A_SESSIONS_ENDED, sessions->ended) ||
+	    nla_put_u32(skb, VMGUEST_A_SESSIONS_LEFT, sessions->left))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
@@ -175,6 +187,9 @@ int vmguest_attr_put_vm_reply(struct sk_buff *skb, const struct vmguest_vm *vm)
 static int attr_put_outcome(struct sk_buff *skb,
 			    const struct vmguest_task *task)
 {
+	const struct vmguest_attr_sessions sessions =
+		vmguest_attr_task_sessions(task);
+
 	if (nla_put_u32(skb, VMGUEST_A_TASK_RESULT, task->result) ||
 	    nla_put_s32(skb, VMGUEST_A_TASK_ERROR, task->error) ||
 	    attr_put_task_u64(skb, VMGUEST_A_TASK_END_NS, task->end_ns) ||
@@ -187,7 +202,7 @@ static int attr_put_outcome(struct sk_buff *skb,
 		return -EMSGSIZE;
 	/* Counted by the guest's answer: 0 of 0 without one. */
 	if (task->targeted &&
-	    vmguest_attr_put_sessions(skb, VMGUEST_A_TASK_SESSIONS, task))
+	    vmguest_attr_put_sessions(skb, VMGUEST_A_TASK_SESSIONS, &sessions))
 		return -EMSGSIZE;
 	return vmguest_attr_put_actor(skb, VMGUEST_A_TASK_CANCELLER,
 				      &task->canceller);

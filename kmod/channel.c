@@ -18,6 +18,7 @@
 #include "channel.h"
 #include "listener.h"
 #include "main.h"
+#include "notice.h"
 #include "task.h"
 #include "vm.h"
 
@@ -194,6 +195,8 @@ static bool channel_expects(const struct vmguest_channel *channel,
 {
 	switch (channel->phase) {
 	case VMGUEST_CHANNEL_ACTIVE:
+		if (frame->type == VMGUEST_WIRE_NOTICE)
+			return channel->capabilities & VMGUEST_CAP_NOTICE;
 		return frame->type != VMGUEST_WIRE_HELLO;
 	case VMGUEST_CHANNEL_HOOK:
 		return frame->type == VMGUEST_WIRE_LAST_BREATH;
@@ -233,6 +236,11 @@ static int channel_handle_frame(struct vmguest_channel *channel,
 	/* A channel that was replaced has lost its say, and is being closed. */
 	if (channel->phase == VMGUEST_CHANNEL_ACTIVE && vm->channel != channel) {
 		err = -ESHUTDOWN;
+		goto unlock;
+	}
+	if (frame->type == VMGUEST_WIRE_NOTICE) {
+		vmguest_notice_handle(vm, frame);
+		err = 0;
 		goto unlock;
 	}
 	err = vmguest_task_handle(vm, frame, &blocker);
@@ -346,6 +354,28 @@ static int channel_receive(struct vmguest_channel *channel, bool closing)
 	return -EAGAIN;
 }
 
+/* What this agent may send besides what every agent does. */
+static u32 channel_features(const struct vmguest_channel *channel)
+{
+	u32 features = 0;
+
+	if (channel->capabilities & VMGUEST_CAP_NOTICE)
+		features |= VMGUEST_WIRE_FEATURE_NOTICE;
+	return features;
+}
+
+static void channel_build_welcome(const struct vmguest_channel *channel,
+				  struct vmguest_frame *frame)
+{
+	frame->type = VMGUEST_WIRE_WELCOME;
+	memcpy(frame->welcome.instance, vmguest_instance,
+	       sizeof(frame->welcome.instance));
+	if (channel->phase != VMGUEST_CHANNEL_ACTIVE)
+		return;
+	frame->welcome.heartbeat_ms = channel->vm->heartbeat.interval_ms;
+	frame->welcome.features = channel_features(channel);
+}
+
 static void channel_next_task_frame(struct vmguest_channel *channel,
 				    struct vmguest_frame *frame)
 {
@@ -372,12 +402,7 @@ static void channel_next_frame(struct vmguest_channel *channel,
 		frame->reject.code = sends->reject;
 		channel->tx_last = true;
 	} else if (sends->welcome) {
-		frame->type = VMGUEST_WIRE_WELCOME;
-		memcpy(frame->welcome.instance, vmguest_instance,
-		       sizeof(frame->welcome.instance));
-		if (channel->phase == VMGUEST_CHANNEL_ACTIVE)
-			frame->welcome.heartbeat_ms =
-				channel->vm->heartbeat.interval_ms;
+		channel_build_welcome(channel, frame);
 		sends->welcome = false;
 	} else if (sends->ack) {
 		frame->type = VMGUEST_WIRE_LAST_BREATH_ACK;

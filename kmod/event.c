@@ -69,12 +69,16 @@ struct event_cause {
  * struct event_details - What only some events of VMs tell
  * @changed: enum vmguest_vm_set_what, 0 for none.
  * @end: enum vmguest_wire_end, 0 for none.
- * @logoff: The task that logged users off, or NULL.
+ * @logoff: enum vmguest_logoff_type, 0 for none.
+ * @sessions: Of @logoff.
+ * @who: Of @logoff, whose sessions, or NULL.
  */
 struct event_details {
 	u32 changed;
 	u32 end;
-	const struct vmguest_task *logoff;
+	u32 logoff;
+	struct vmguest_attr_sessions sessions;
+	const char *who;
 };
 
 /* The family is registered. */
@@ -285,14 +289,16 @@ static int event_put_cause(struct sk_buff *skb, const struct event_cause *cause)
 }
 
 static int event_put_logoff(struct sk_buff *skb,
-			    const struct vmguest_task *task)
+			    const struct event_details *details)
 {
 	struct nlattr *nest;
 
 	nest = nla_nest_start(skb, VMGUEST_A_VM_LOGOFF);
-	if (!nest || nla_put_u32(skb, VMGUEST_A_LOGOFF_TYPE,
-				 VMGUEST_LOGOFF_TYPE_EXTERNAL) ||
-	    vmguest_attr_put_sessions(skb, VMGUEST_A_LOGOFF_SESSIONS, task))
+	if (!nest || nla_put_u32(skb, VMGUEST_A_LOGOFF_TYPE, details->logoff) ||
+	    vmguest_attr_put_sessions(skb, VMGUEST_A_LOGOFF_SESSIONS,
+				      &details->sessions) ||
+	    (details->who && vmguest_attr_put_text(skb, VMGUEST_A_LOGOFF_WHO,
+						   details->who)))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;
@@ -306,7 +312,7 @@ static int event_put_details(struct sk_buff *skb,
 		return -EMSGSIZE;
 	if (details->end && nla_put_u32(skb, VMGUEST_A_VM_END, details->end))
 		return -EMSGSIZE;
-	return details->logoff ? event_put_logoff(skb, details->logoff) : 0;
+	return details->logoff ? event_put_logoff(skb, details) : 0;
 }
 
 static void event_trace_vm(const struct vmguest_vm *vm, u8 cmd,
@@ -419,11 +425,21 @@ void vmguest_event_vm_state(struct vmguest_vm *vm)
 	vmguest_event_vm(vm, VMGUEST_CMD_VM_RUNNING);
 }
 
+/* Was it told that the guest goes down by itself, and nothing else since? */
+bool vmguest_event_is_down_by_guest(const struct vmguest_vm *vm)
+{
+	lockdep_assert_held(&vm->lock);
+	return vm->told.going_down && !vm->told.down_task_id;
+}
+
 /*
  * vmguest_event_vm_down - Tell that a guest goes down
  * @vm: Its VM, its lock held.
  * @task_id: The task that it does it for, 0 when it does it by itself.
  * @end: enum vmguest_wire_end, 0 when it has not said how yet.
+ *
+ * A guest that does it by itself may say so more than once, the last time in its
+ * last breath: only another end than before is news.
  */
 void vmguest_event_vm_down(struct vmguest_vm *vm, u64 task_id, u32 end)
 {
@@ -431,9 +447,13 @@ void vmguest_event_vm_down(struct vmguest_vm *vm, u64 task_id, u32 end)
 	struct event_cause cause;
 
 	lockdep_assert_held(&vm->lock);
+	if (!task_id && vmguest_event_is_down_by_guest(vm) &&
+	    (!end || end == vm->told.down_end))
+		return;
 	vm->told.running = false;
 	vm->told.going_down = true;
 	vm->told.down_task_id = task_id;
+	vm->told.down_end = end;
 	cause = event_find_cause(vm, VMGUEST_CMD_VM_GOING_DOWN);
 	event_raise_vm(vm, VMGUEST_CMD_VM_GOING_DOWN, &cause, &details);
 }
@@ -446,9 +466,33 @@ void vmguest_event_logoff(struct vmguest_task *task)
 		.task_id = task->id,
 		.task = task,
 	};
-	const struct event_details details = { .logoff = task };
+	const struct event_details details = {
+		.logoff = VMGUEST_LOGOFF_TYPE_EXTERNAL,
+		.sessions = vmguest_attr_task_sessions(task),
+	};
 
 	event_raise_vm(task->vm, VMGUEST_CMD_VM_LOGOFF, &cause, &details);
+}
+
+/* Sessions have ended for no task, says this NOTICE. */
+void vmguest_event_logoff_by_guest(struct vmguest_vm *vm,
+				   const struct vmguest_frame *frame)
+{
+	const struct event_cause cause = { .by = VMGUEST_CAUSE_BY_GUEST };
+	char who[VMGUEST_TEXT_SIZE];
+	const struct event_details details = {
+		.logoff = frame->notice.how == VMGUEST_WIRE_LOGOFF_FORCED ?
+			  VMGUEST_LOGOFF_TYPE_FORCED :
+			  VMGUEST_LOGOFF_TYPE_NORMAL,
+		.sessions = {
+			.ended = frame->notice.ended,
+			.left = frame->notice.left,
+		},
+		.who = who,
+	};
+
+	vmguest_text_clean(who, sizeof(who), &frame->text[VMGUEST_NOTICE_WHO]);
+	event_raise_vm(vm, VMGUEST_CMD_VM_LOGOFF, &cause, &details);
 }
 
 static void event_trace_task(const struct vmguest_task *task, u8 cmd)

@@ -7,6 +7,7 @@
 #include <linux/vmguest.h>
 
 struct vmguest_blocker;
+struct vmguest_frame;
 struct vmguest_task;
 struct vmguest_vm;
 
@@ -32,6 +33,7 @@ enum vmguest_event_group {
  * @going_down: That its guest goes down, and not since then that it runs.
  * @over: That it is unregistered; nothing is told of it any more.
  * @down_task_id: The task that it goes down for, 0 for none.
+ * @down_end: How, enum vmguest_wire_end, 0 when that was not told.
  */
 struct vmguest_told {
 	u64 seq[VMGUEST_EVENT_GROUPS];
@@ -39,6 +41,7 @@ struct vmguest_told {
 	bool going_down;
 	bool over;
 	u64 down_task_id;
+	u32 down_end;
 };
 
 #define VMGUEST_EVENT_RESULTS	(VMGUEST_RESULT_SHUTDOWN_ABORT + 1)
@@ -62,8 +65,11 @@ void vmguest_event_get_stats(struct vmguest_event_stats *stats);
 void vmguest_event_vm(struct vmguest_vm *vm, u8 cmd);
 void vmguest_event_vm_changed(struct vmguest_vm *vm, u32 what);
 void vmguest_event_vm_state(struct vmguest_vm *vm);
+bool vmguest_event_is_down_by_guest(const struct vmguest_vm *vm);
 void vmguest_event_vm_down(struct vmguest_vm *vm, u64 task_id, u32 end);
 void vmguest_event_logoff(struct vmguest_task *task);
+void vmguest_event_logoff_by_guest(struct vmguest_vm *vm,
+				   const struct vmguest_frame *frame);
 
 void vmguest_event_task(struct vmguest_task *task, u8 cmd);
 void vmguest_event_blocked(struct vmguest_task *task,

@@ -61,6 +61,8 @@ static const struct frame_format frame_formats[] = {
 	  sizeof(struct vmguest_wire_last_breath), 0, 0 },
 	{ VMGUEST_WIRE_PONG, VMGUEST_FROM_AGENT, TASK_MAYBE, 0, 0, 0 },
 	{ VMGUEST_WIRE_GOODBYE, VMGUEST_FROM_AGENT, TASK_NONE, 0, 0, 0 },
+	{ VMGUEST_WIRE_NOTICE, VMGUEST_FROM_AGENT, TASK_NONE,
+	  sizeof(struct vmguest_wire_notice), 1, VMGUEST_WIRE_TEXT_MAX },
 
 	{ VMGUEST_WIRE_WELCOME, VMGUEST_FROM_MODULE, TASK_NONE,
 	  sizeof(struct vmguest_wire_welcome), 0, 0 },
@@ -142,6 +144,28 @@ static bool unpack_result(const __u8 *p, struct vmguest_frame *frame)
 	       frame->result.targeted;
 }
 
+/* What a kind does not speak of is zero. */
+static bool unpack_notice(const __u8 *p, struct vmguest_frame *frame)
+{
+	struct vmguest_wire_notice wire;
+
+	memcpy(&wire, p, sizeof(wire));
+	frame->notice.kind = le32_to_cpu(wire.kind);
+	frame->notice.how = le32_to_cpu(wire.how);
+	frame->notice.ended = le32_to_cpu(wire.ended);
+	frame->notice.left = le32_to_cpu(wire.left);
+	if (frame->notice.kind == VMGUEST_NOTICE_LOGOFF)
+		return frame->notice.how >= VMGUEST_WIRE_LOGOFF_NORMAL &&
+		       frame->notice.how <= VMGUEST_WIRE_LOGOFF_FORCED &&
+		       frame->notice.ended;
+	if (frame->notice.ended || frame->notice.left)
+		return false;
+	if (frame->notice.kind == VMGUEST_NOTICE_GOING_DOWN)
+		return frame->notice.how <= VMGUEST_END_HALT;
+	return frame->notice.kind == VMGUEST_NOTICE_STAYS_UP &&
+	       !frame->notice.how;
+}
+
 static bool unpack_fixed(const __u8 *p, struct vmguest_frame *frame)
 {
 	struct vmguest_wire_welcome welcome;
@@ -157,11 +181,14 @@ static bool unpack_fixed(const __u8 *p, struct vmguest_frame *frame)
 		return unpack_request(p, frame);
 	case VMGUEST_WIRE_RESULT:
 		return unpack_result(p, frame);
+	case VMGUEST_WIRE_NOTICE:
+		return unpack_notice(p, frame);
 	case VMGUEST_WIRE_WELCOME:
 		memcpy(&welcome, p, sizeof(welcome));
 		memcpy(frame->welcome.instance, welcome.instance, 16);
 		frame->welcome.heartbeat_ms = le32_to_cpu(welcome.heartbeat_ms);
-		return !welcome.reserved;
+		frame->welcome.features = le32_to_cpu(welcome.features);
+		return !(frame->welcome.features & ~VMGUEST_WIRE_FEATURES);
 	case VMGUEST_WIRE_REJECT:
 		memcpy(&reject, p, sizeof(reject));
 		frame->reject.code = le32_to_cpu(reject.code);
@@ -291,6 +318,7 @@ static void pack_fixed(__u8 *p, const struct vmguest_frame *frame)
 	struct vmguest_wire_progress progress = { };
 	struct vmguest_wire_result result = { };
 	struct vmguest_wire_last_breath last_breath = { };
+	struct vmguest_wire_notice notice = { };
 
 	switch (frame->type) {
 	case VMGUEST_WIRE_HELLO:
@@ -305,6 +333,7 @@ static void pack_fixed(__u8 *p, const struct vmguest_frame *frame)
 	case VMGUEST_WIRE_WELCOME:
 		memcpy(welcome.instance, frame->welcome.instance, 16);
 		welcome.heartbeat_ms = cpu_to_le32(frame->welcome.heartbeat_ms);
+		welcome.features = cpu_to_le32(frame->welcome.features);
 		memcpy(p, &welcome, sizeof(welcome));
 		break;
 	case VMGUEST_WIRE_REJECT:
@@ -341,6 +370,13 @@ static void pack_fixed(__u8 *p, const struct vmguest_frame *frame)
 	case VMGUEST_WIRE_LAST_BREATH:
 		last_breath.end = cpu_to_le32(frame->last_breath.end);
 		memcpy(p, &last_breath, sizeof(last_breath));
+		break;
+	case VMGUEST_WIRE_NOTICE:
+		notice.kind = cpu_to_le32(frame->notice.kind);
+		notice.how = cpu_to_le32(frame->notice.how);
+		notice.ended = cpu_to_le32(frame->notice.ended);
+		notice.left = cpu_to_le32(frame->notice.left);
+		memcpy(p, &notice, sizeof(notice));
 		break;
 	}
 }

@@ -56,6 +56,7 @@ enum vmguest_hello_text {
 #define VMGUEST_RESULT_TEXT	0
 #define VMGUEST_BLOCKED_WHO	0
 #define VMGUEST_BLOCKED_WHY	1
+#define VMGUEST_NOTICE_WHO	0
 
 /**
  * struct vmguest_frame - One decoded frame
@@ -69,6 +70,7 @@ enum vmguest_hello_text {
  * @progress: See struct vmguest_wire_progress.
  * @result: See struct vmguest_wire_result.
  * @last_breath: See struct vmguest_wire_last_breath.
+ * @notice: See struct vmguest_wire_notice.
  * @text: The texts of its type, in order; they point into the decoded buffer.
  * @fault: Only of bytes that are no frame: what is wrong, for people.
  */
@@ -87,6 +89,7 @@ struct vmguest_frame {
 		struct {
 			__u8 instance[16];
 			__u32 heartbeat_ms;
+			__u32 features;
 		} welcome;
 		struct {
 			__u32 code;
@@ -117,6 +120,12 @@ struct vmguest_frame {
 		struct {
 			__u32 end;
 		} last_breath;
+		struct {
+			__u32 kind;
+			__u32 how;
+			__u32 ended;
+			__u32 left;
+		} notice;
 	};
 	struct vmguest_text text[VMGUEST_FRAME_TEXTS];
 	const char *fault;

@@ -396,8 +396,10 @@ static void vmguest_task_complete(struct vmguest_task *task,
 	task_disarm_timer(task);
 	task_changed(task, EPOLLIN | EPOLLRDNORM | EPOLLHUP);
 	vmguest_event_task(task, VMGUEST_CMD_TASK_COMPLETED);
+	/* Unless it is not the task that brings the guest down. */
 	if (vm->state == VMGUEST_VM_STOPPING && vm->channel &&
-	    task == vm->task && result != VMGUEST_RESULT_SUCCESS)
+	    task == vm->task && result != VMGUEST_RESULT_SUCCESS &&
+	    !vmguest_event_is_down_by_guest(vm))
 		vm->state = VMGUEST_VM_RUNNING;
 	vmguest_event_vm_state(vm);
 	task_retire(task);

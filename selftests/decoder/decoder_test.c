@@ -53,8 +53,16 @@ static const struct vmguest_frame samples[] = {
 	{ .type = VMGUEST_WIRE_PONG, .task_id = 0 },
 	{ .type = VMGUEST_WIRE_GOODBYE },
 	{
+		.type = VMGUEST_WIRE_NOTICE,
+		.notice = { .kind = VMGUEST_NOTICE_LOGOFF,
+			    .how = VMGUEST_WIRE_LOGOFF_FORCED,
+			    .ended = 2, .left = 1 },
+		.text = { { "alice", 5 } },
+	},
+	{
 		.type = VMGUEST_WIRE_WELCOME,
-		.welcome = { .instance = { 9, 8, 7 }, .heartbeat_ms = 6000 },
+		.welcome = { .instance = { 9, 8, 7 }, .heartbeat_ms = 6000,
+			     .features = VMGUEST_WIRE_FEATURE_NOTICE },
 	},
 	{
 		.type = VMGUEST_WIRE_REJECT,
@@ -188,6 +196,54 @@ static const struct vmguest_frame *sample(uint16_t type)
 	abort();
 }
 
+/* Each kind has its own members, and the others are zero. */
+static void test_notice(const char *what, bool good, __u32 kind, __u32 how,
+			__u32 ended, __u32 left)
+{
+	const struct vmguest_frame notice = {
+		.type = VMGUEST_WIRE_NOTICE,
+		.notice = { .kind = kind, .how = how, .ended = ended,
+			    .left = left },
+	};
+	struct vmguest_frame frame;
+	uint8_t wire[VMGUEST_FRAME_MAX], *copy;
+	int len = vmguest_protocol_encode(&notice, wire, sizeof(wire));
+
+	ktap_check(decode(wire, len, VMGUEST_FROM_AGENT, &frame, &copy) ==
+		   (good ? len : -EPROTO), "notice: %s", what);
+	free(copy);
+}
+
+static void test_notices(void)
+{
+	test_notice("goes down, how is not known", true,
+		    VMGUEST_NOTICE_GOING_DOWN, 0, 0, 0);
+	test_notice("goes down to halt", true, VMGUEST_NOTICE_GOING_DOWN,
+		    VMGUEST_END_HALT, 0, 0);
+	test_notice("goes down beyond the last end", false,
+		    VMGUEST_NOTICE_GOING_DOWN, VMGUEST_END_HALT + 1, 0, 0);
+	test_notice("goes down with sessions that ended", false,
+		    VMGUEST_NOTICE_GOING_DOWN, 0, 1, 0);
+	test_notice("goes down with sessions that are left", false,
+		    VMGUEST_NOTICE_GOING_DOWN, 0, 0, 1);
+	test_notice("stays up", true, VMGUEST_NOTICE_STAYS_UP, 0, 0, 0);
+	test_notice("stays up somehow", false, VMGUEST_NOTICE_STAYS_UP, 1, 0,
+		    0);
+	test_notice("stays up with sessions that are left", false,
+		    VMGUEST_NOTICE_STAYS_UP, 0, 0, 1);
+	test_notice("a normal logoff of the last", true, VMGUEST_NOTICE_LOGOFF,
+		    VMGUEST_WIRE_LOGOFF_NORMAL, 1, 0);
+	test_notice("a logoff of nobody", false, VMGUEST_NOTICE_LOGOFF,
+		    VMGUEST_WIRE_LOGOFF_NORMAL, 0, 1);
+	test_notice("a logoff that did not happen somehow", false,
+		    VMGUEST_NOTICE_LOGOFF, 0, 1, 0);
+	test_notice("a logoff by the host", false, VMGUEST_NOTICE_LOGOFF,
+		    VMGUEST_WIRE_LOGOFF_FORCED + 1, 1, 0);
+	test_notice("no kind", false, 0, 0, 0, 0);
+	test_notice("a kind beyond the last", false, VMGUEST_NOTICE_LOGOFF + 1,
+		    0, 0, 0);
+}
+
 static void test_refusals(void)
 {
 	const struct vmguest_frame *result = sample(VMGUEST_WIRE_RESULT);
@@ -219,6 +275,9 @@ static void test_refusals(void)
 		   VMGUEST_VERB_PING);
 	test_wrong("a scope beyond the last", sample(VMGUEST_WIRE_REQUEST),
 		   HEADER + 2, 3);
+	test_wrong("NOTICE about a task", sample(VMGUEST_WIRE_NOTICE), 16, 1);
+	test_wrong("a feature that nobody knows",
+		   sample(VMGUEST_WIRE_WELCOME), HEADER + 20, 2);
 	test_wrong("a text longer than its frame", result, HEADER + 16, 200);
 	test_wrong("a text shorter than its frame", result, HEADER + 16, 1);
 	test_wrong("a NUL in a text", result, HEADER + 18, 0);
@@ -336,6 +395,7 @@ int main(void)
 		test_room(&samples[i]);
 	}
 	test_refusals();
+	test_notices();
 	test_text_limit();
 	test_texts();
 	test_mutations();

@@ -141,6 +141,23 @@ int sim_send_last_breath(struct sim *sim, uint64_t task_id, uint32_t end)
 	return sim_send_frame(sim, &frame);
 }
 
+int sim_send_notice(struct sim *sim, uint32_t kind, uint32_t how,
+		    uint32_t ended, uint32_t left, const char *who)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_NOTICE,
+		.notice = {
+			.kind = kind,
+			.how = how,
+			.ended = ended,
+			.left = left,
+		},
+		.text[VMGUEST_NOTICE_WHO] = { who, strlen(who) },
+	};
+
+	return sim_send_frame(sim, &frame);
+}
+
 int sim_send_blocked(struct sim *sim, uint64_t task_id, uint32_t kind,
 		     const char *who, const char *why)
 {

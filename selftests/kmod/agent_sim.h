@@ -12,7 +12,8 @@
 
 #define SIM_CAPABILITIES						\
 	(VMGUEST_CAP_SHUTDOWN | VMGUEST_CAP_RESTART | VMGUEST_CAP_LOGOFF | \
-	 VMGUEST_CAP_FORCE | VMGUEST_CAP_CANCEL | VMGUEST_CAP_LAST_BREATH)
+	 VMGUEST_CAP_FORCE | VMGUEST_CAP_CANCEL | VMGUEST_CAP_LAST_BREATH | \
+	 VMGUEST_CAP_NOTICE)
 
 /**
  * struct sim - One connection to the module
@@ -49,6 +50,9 @@ int sim_send(struct sim *sim, uint16_t type, uint64_t task_id);
 int sim_send_result(struct sim *sim, uint64_t task_id, uint32_t code,
 		    uint32_t targeted, uint32_t left, const char *text);
 int sim_send_last_breath(struct sim *sim, uint64_t task_id, uint32_t end);
+/* @who is cut to what a text may have. */
+int sim_send_notice(struct sim *sim, uint32_t kind, uint32_t how,
+		    uint32_t ended, uint32_t left, const char *who);
 /* @kind 0: nobody any more. */
 int sim_send_blocked(struct sim *sim, uint64_t task_id, uint32_t kind,
 		     const char *who, const char *why);

@@ -372,6 +372,19 @@ TEST_F(agent, a_third_one_is_refused_at_once)
 	sim_close(&second);
 }
 
+/* An older agent would close the connection for a feature. */
+TEST_F(agent, is_told_only_of_features_that_it_offered)
+{
+	CONNECT_WITH(&self->sim, SIM_CAPABILITIES & ~VMGUEST_CAP_NOTICE);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_WELCOME));
+	EXPECT_EQ(0, self->sim.frame.welcome.features);
+	sim_close(&self->sim);
+	CONNECT_WITH(&self->sim, SIM_CAPABILITIES);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_WELCOME));
+	EXPECT_EQ(VMGUEST_WIRE_FEATURE_NOTICE,
+		  self->sim.frame.welcome.features);
+}
+
 TEST_F(agent, that_says_goodbye_has_done_nothing_wrong)
 {
 	struct vmguest_vm_get vm;
@@ -398,10 +411,12 @@ FIXTURE(wrong) {
 FIXTURE_VARIANT(wrong) {
 	unsigned long verb;
 	bool commits;
+	/* What its HELLO does not offer. */
+	uint64_t without;
 	/* A header and zeroes, */
 	struct vmguest_wire_header header;
 	uint8_t zeroes[8];
-	/* or a frame about the task. */
+	/* or a frame about the task; a NOTICE is about none. */
 	struct vmguest_frame frame;
 };
 
@@ -460,6 +475,40 @@ FIXTURE_VARIANT_ADD(wrong, percent_beyond_99) {
 	.frame = { .type = VMGUEST_WIRE_PROGRESS, .progress.percent = 100 },
 };
 
+FIXTURE_VARIANT_ADD(wrong, notice_that_was_not_offered) {
+	.without = VMGUEST_CAP_NOTICE,
+	.frame = { .type = VMGUEST_WIRE_NOTICE,
+		   .notice.kind = VMGUEST_NOTICE_STAYS_UP },
+};
+FIXTURE_VARIANT_ADD(wrong, notice_about_a_task) {
+	HEADER(.type = VMGUEST_WIRE_NOTICE, .task_id = 1) };
+FIXTURE_VARIANT_ADD(wrong, notice_of_no_kind) {
+	.frame = { .type = VMGUEST_WIRE_NOTICE },
+};
+FIXTURE_VARIANT_ADD(wrong, notice_of_an_unknown_kind) {
+	.frame = { .type = VMGUEST_WIRE_NOTICE, .notice.kind = 4 },
+};
+FIXTURE_VARIANT_ADD(wrong, notice_of_an_unknown_end) {
+	.frame = { .type = VMGUEST_WIRE_NOTICE, .notice = {
+			.kind = VMGUEST_NOTICE_GOING_DOWN, .how = 4 } },
+};
+FIXTURE_VARIANT_ADD(wrong, notice_of_a_logoff_by_the_host) {
+	.frame = { .type = VMGUEST_WIRE_NOTICE, .notice = {
+			.kind = VMGUEST_NOTICE_LOGOFF, .how = 3, .ended = 1 } },
+};
+FIXTURE_VARIANT_ADD(wrong, notice_of_a_logoff_of_nobody) {
+	.frame = { .type = VMGUEST_WIRE_NOTICE, .notice = {
+			.kind = VMGUEST_NOTICE_LOGOFF, .how = 1, .left = 1 } },
+};
+FIXTURE_VARIANT_ADD(wrong, notice_that_it_stays_up_somehow) {
+	.frame = { .type = VMGUEST_WIRE_NOTICE, .notice = {
+			.kind = VMGUEST_NOTICE_STAYS_UP, .how = 1 } },
+};
+FIXTURE_VARIANT_ADD(wrong, notice_of_an_end_with_sessions) {
+	.frame = { .type = VMGUEST_WIRE_NOTICE, .notice = {
+			.kind = VMGUEST_NOTICE_GOING_DOWN, .left = 1 } },
+};
+
 FIXTURE_SETUP(wrong)
 {
 	struct vmguest_request request;
@@ -470,7 +519,11 @@ FIXTURE_SETUP(wrong)
 	/* What a test before left when its time was up. */
 	vmg_unregister_all(self->fd);
 	ASSERT_EQ(0, vmg_register(self->fd, "sim", VMG_CID, -1, &self->vm));
-	ASSERT_EQ(0, sim_connect(&self->sim, BOOT));
+	ASSERT_EQ(0, sim_dial(&self->sim, 0));
+	ASSERT_EQ(0, sim_hello(&self->sim, BOOT,
+			       SIM_CAPABILITIES & ~variant->without,
+			       VMGUEST_ROLE_AGENT));
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_WELCOME));
 	request = vmg_request(self->vm);
 	self->task = vmg_ask(self->fd, variant->verb ?: VMGUEST_SHUTDOWN,
 			     &request);
@@ -494,7 +547,8 @@ TEST_F(wrong, closes_the_channel_and_not_the_task)
 	struct vmguest_task_get info;
 	struct vmguest_vm_get vm;
 
-	frame.task_id = self->id;
+	if (frame.type != VMGUEST_WIRE_NOTICE)
+		frame.task_id = self->id;
 	ASSERT_EQ(0, frame.type ? sim_send_frame(&self->sim, &frame) :
 				  sim_send_raw(&self->sim, &variant->header,
 					       sizeof(variant->header) +

@@ -1164,6 +1164,143 @@ TEST_F(netlink, a_guest_that_goes_down_by_itself_is_told_so)
 	nl_close(&l.nl);
 }
 
+/* Before its services stop; and its last breath is no news then. */
+TEST_F(netlink, a_guest_that_goes_down_by_itself_is_told_early_and_once)
+{
+	struct vmguest_vm_get vm;
+	struct listener l;
+
+	CONNECT();
+	LISTEN(&l);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_GOING_DOWN, 0, 0, 0, "");
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_GOING_DOWN);
+	EXPECT_EQ(VMGUEST_CAUSE_BY_GUEST, by_of(&l));
+	EXPECT_EQ(VMGUEST_VM_STOPPING, VM_U32(&l, STATE));
+	EXPECT_EQ(NULL, l.event.attr[VMGUEST_A_VM_END]);
+	/* How it ends it may learn later. */
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_GOING_DOWN,
+			VMGUEST_END_REBOOT, 0, 0, "");
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_GOING_DOWN);
+	EXPECT_EQ(VMGUEST_END_REBOOT, VM_U32(&l, END));
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_GOING_DOWN, 0, 0, 0, "");
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_GOING_DOWN,
+			VMGUEST_END_REBOOT, 0, 0, "");
+	sim_send_last_breath(&self->sim, 0, VMGUEST_END_REBOOT);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_LAST_BREATH_ACK));
+	EXPECT_SILENCE(&l);
+	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(VMGUEST_VM_STOPPING, vm.state);
+	vmg_vmm_kill(&self->vmm);
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_AGENT_GONE);
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_GONE);
+	EXPECT_EQ(VMGUEST_CAUSE_BY_GUEST, by_of(&l));
+	nl_close(&l.nl);
+}
+
+TEST_F(netlink, a_guest_that_stays_up_after_all_is_told_so)
+{
+	struct vmguest_vm_get vm;
+	struct listener l;
+
+	CONNECT();
+	LISTEN(&l);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_STAYS_UP, 0, 0, 0, "");
+	EXPECT_SILENCE(&l);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_GOING_DOWN,
+			VMGUEST_END_HALT, 0, 0, "");
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_GOING_DOWN);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_STAYS_UP, 0, 0, 0, "");
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_RUNNING);
+	EXPECT_EQ(VMGUEST_CAUSE_BY_GUEST, by_of(&l));
+	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(VMGUEST_VM_RUNNING, vm.state);
+	/* The next time is news again. */
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_GOING_DOWN,
+			VMGUEST_END_HALT, 0, 0, "");
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_GOING_DOWN);
+	nl_close(&l.nl);
+}
+
+/* Its word that it goes down by itself is late, or a lie. */
+TEST_F(netlink, a_notice_changes_nothing_of_a_task)
+{
+	struct vmguest_task_get before, info;
+	struct listener l;
+
+	CONNECT();
+	ASK_REASON(VMGUEST_SHUTDOWN, 0);
+	ACCEPT();
+	COMMIT();
+	before = vmg_task(self->task);
+	LISTEN(&l);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_GOING_DOWN,
+			VMGUEST_END_REBOOT, 0, 0, "");
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_STAYS_UP, 0, 0, 0, "");
+	EXPECT_SILENCE(&l);
+	info = vmg_task(self->task);
+	EXPECT_EQ(before.stage, info.stage);
+	EXPECT_EQ(before.proofs, info.proofs);
+	sim_send_last_breath(&self->sim, self->id, VMGUEST_END_POWEROFF);
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_GOING_DOWN);
+	EXPECT_TRUE(is_by_task(&l, self->id));
+	nl_close(&l.nl);
+}
+
+/* A request that is turned away does not stop the end that goes on. */
+TEST_F(netlink, a_guest_that_goes_down_does_so_whatever_a_task_says)
+{
+	struct vmguest_vm_get vm;
+	struct listener l;
+
+	CONNECT();
+	LISTEN(&l);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_GOING_DOWN,
+			VMGUEST_END_POWEROFF, 0, 0, "");
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_GOING_DOWN);
+	ASK_REASON(VMGUEST_SHUTDOWN, 0);
+	ACCEPT();
+	sim_send_result(&self->sim, self->id, VMGUEST_WIRE_GOING_DOWN, 0, 0,
+			"");
+	EXPECT_EVENT(&l, VMGUEST_CMD_TASK_STARTED);
+	EXPECT_STAGE(&l, VMGUEST_STAGE_SENT);
+	EXPECT_STAGE(&l, VMGUEST_STAGE_ACCEPTED);
+	EXPECT_EVENT(&l, VMGUEST_CMD_TASK_COMPLETED);
+	EXPECT_SILENCE(&l);
+	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(VMGUEST_VM_STOPPING, vm.state);
+	nl_close(&l.nl);
+}
+
+TEST_F(netlink, a_logoff_that_the_guest_does_by_itself_is_told)
+{
+	struct nl_message logoff, sessions;
+	struct listener l;
+
+	CONNECT();
+	LISTEN(&l);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_LOGOFF,
+			VMGUEST_WIRE_LOGOFF_NORMAL, 1, 2, "al\x1bice");
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_LOGOFF);
+	EXPECT_EQ(VMGUEST_CAUSE_BY_GUEST, by_of(&l));
+	logoff = nl_nested(l.event.attr[VMGUEST_A_VM_LOGOFF]);
+	EXPECT_EQ(VMGUEST_LOGOFF_TYPE_NORMAL,
+		  nl_u32(logoff.attr[VMGUEST_A_LOGOFF_TYPE]));
+	EXPECT_TRUE(nl_is(logoff.attr[VMGUEST_A_LOGOFF_WHO], "al?ice"));
+	sessions = nl_nested(logoff.attr[VMGUEST_A_LOGOFF_SESSIONS]);
+	EXPECT_EQ(NULL, sessions.attr[VMGUEST_A_SESSIONS_TARGETED]);
+	EXPECT_EQ(1, nl_u32(sessions.attr[VMGUEST_A_SESSIONS_ENDED]));
+	EXPECT_EQ(2, nl_u32(sessions.attr[VMGUEST_A_SESSIONS_LEFT]));
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_LOGOFF,
+			VMGUEST_WIRE_LOGOFF_FORCED, 2, 0, "");
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_LOGOFF);
+	logoff = nl_nested(l.event.attr[VMGUEST_A_VM_LOGOFF]);
+	EXPECT_EQ(VMGUEST_LOGOFF_TYPE_FORCED,
+		  nl_u32(logoff.attr[VMGUEST_A_LOGOFF_TYPE]));
+	EXPECT_EQ(NULL, logoff.attr[VMGUEST_A_LOGOFF_WHO]);
+	EXPECT_SILENCE(&l);
+	nl_close(&l.nl);
+}
+
 TEST_F(netlink, a_guest_that_nobody_registered_appears_and_leaves)
 {
 	struct listener l;

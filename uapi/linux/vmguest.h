@@ -121,6 +121,8 @@ enum vmguest_features {
  * @VMGUEST_CAP_LAST_BREATH: Says so when the guest is about to end. Without
  *	it the way a guest ended cannot be proven, see
  *	%VMGUEST_TASK_CLEAN_UNKNOWN.
+ * @VMGUEST_CAP_NOTICE: Says so when the guest goes down, or users are logged
+ *	off, by itself.
  */
 enum vmguest_capabilities {
 	VMGUEST_CAP_SHUTDOWN	= 1 << 0,
@@ -129,6 +131,7 @@ enum vmguest_capabilities {
 	VMGUEST_CAP_FORCE	= 1 << 3,
 	VMGUEST_CAP_CANCEL	= 1 << 4,
 	VMGUEST_CAP_LAST_BREATH	= 1 << 5,
+	VMGUEST_CAP_NOTICE	= 1 << 6,
 };
 
 /**
@@ -235,7 +238,8 @@ struct vmguest_vm_unregister {
  * enum vmguest_vm_state - State of a VM
  * @VMGUEST_VM_UNKNOWN: Nothing has been seen of it yet, and it has no lifeline.
  * @VMGUEST_VM_RUNNING: Its lifeline holds, or its agent has been heard.
- * @VMGUEST_VM_STOPPING: A shutdown or restart has passed its commit point.
+ * @VMGUEST_VM_STOPPING: A shutdown or restart has passed its commit point, or
+ *	the guest goes down by itself.
  * @VMGUEST_VM_DOWN: It has no lifeline and its CID left the host. It can come
  *	back.
  * @VMGUEST_VM_GONE: Its lifeline fired. Its name and its CID are free again;

@@ -30,10 +30,10 @@ enum vmguest_cause_by {
 
 /**
  * enum vmguest_logoff_type - How users of a guest were logged off.
- * @VMGUEST_LOGOFF_TYPE_NORMAL: They logged off themselves. No agent tells this
- *   yet.
- * @VMGUEST_LOGOFF_TYPE_FORCED: Somebody in the guest ended their sessions. No
- *   agent tells this yet.
+ * @VMGUEST_LOGOFF_TYPE_NORMAL: They logged off themselves, as far as the
+ *   guest's agent can know.
+ * @VMGUEST_LOGOFF_TYPE_FORCED: Somebody in the guest had their sessions
+ *   stopped.
  * @VMGUEST_LOGOFF_TYPE_EXTERNAL: A LOGOFF of the host's did.
  */
 enum vmguest_logoff_type {
@@ -79,6 +79,7 @@ enum {
 enum {
 	VMGUEST_A_LOGOFF_TYPE = 1,
 	VMGUEST_A_LOGOFF_SESSIONS,
+	VMGUEST_A_LOGOFF_WHO,
 
 	__VMGUEST_A_LOGOFF_MAX,
 	VMGUEST_A_LOGOFF_MAX = (__VMGUEST_A_LOGOFF_MAX - 1)

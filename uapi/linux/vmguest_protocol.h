@@ -23,6 +23,7 @@
  * The agent does nothing irreversible before GO. A CANCEL without COMMIT is
  * never answered: the task has ended on the host. PING is answered by PONG with
  * the same task id at any time after HELLO, by either side's rules unaffected.
+ * So does NOTICE come, to a module that takes it: what the guest does by itself.
  *
  * A frame that is malformed, of an unknown type or out of place closes the
  * connection. New frames and new trailing members come with a capability bit.
@@ -62,6 +63,8 @@
  * @VMGUEST_WIRE_LAST_BREATH: Agent: the guest ends now.
  * @VMGUEST_WIRE_PONG: Agent: answer to PING. No payload.
  * @VMGUEST_WIRE_GOODBYE: Agent: I end, the guest lives on. No payload.
+ * @VMGUEST_WIRE_NOTICE: Agent: the guest does something by itself. Only to a
+ *	module whose WELCOME has %VMGUEST_WIRE_FEATURE_NOTICE.
  */
 enum vmguest_wire_type {
 	VMGUEST_WIRE_HELLO		= 0x01,
@@ -73,6 +76,7 @@ enum vmguest_wire_type {
 	VMGUEST_WIRE_LAST_BREATH	= 0x07,
 	VMGUEST_WIRE_PONG		= 0x08,
 	VMGUEST_WIRE_GOODBYE		= 0x09,
+	VMGUEST_WIRE_NOTICE		= 0x0a,
 
 	VMGUEST_WIRE_WELCOME		= 0x81,
 	VMGUEST_WIRE_REJECT		= 0x82,
@@ -134,17 +138,30 @@ struct vmguest_wire_hello {
 };
 
 /**
+ * enum vmguest_wire_features - What the module takes from this agent
+ * @VMGUEST_WIRE_FEATURE_NOTICE: NOTICE.
+ *
+ * The answer to the capabilities of the HELLO: a bit is set only when its
+ * capability was offered, so that an agent that is older never sees it.
+ */
+enum vmguest_wire_features {
+	VMGUEST_WIRE_FEATURE_NOTICE	= 1 << 0,
+};
+
+#define VMGUEST_WIRE_FEATURES	VMGUEST_WIRE_FEATURE_NOTICE
+
+/**
  * struct vmguest_wire_welcome - Payload of WELCOME
  * @instance: Random id of this load of the module. Tasks of another instance
  *	are forgotten by the agent.
  * @heartbeat_ms: Interval at which the agent sends a PONG about no task by
  *	itself, 0 for never.
- * @reserved: 0.
+ * @features: enum vmguest_wire_features; 0 from a module that is older.
  */
 struct vmguest_wire_welcome {
 	__u8 instance[16];
 	__le32 heartbeat_ms;
-	__le32 reserved;
+	__le32 features;
 };
 
 /**
@@ -297,6 +314,46 @@ enum vmguest_wire_end {
 struct vmguest_wire_last_breath {
 	__le32 end;
 	__le32 reserved;
+};
+
+/**
+ * enum vmguest_wire_notice_kind - What a guest does by itself
+ * @VMGUEST_NOTICE_GOING_DOWN: It has begun to go down.
+ * @VMGUEST_NOTICE_STAYS_UP: It does not go down, or not any more.
+ * @VMGUEST_NOTICE_LOGOFF: Sessions of class user have ended, and not for a
+ *	LOGOFF.
+ */
+enum vmguest_wire_notice_kind {
+	VMGUEST_NOTICE_GOING_DOWN	= 1,
+	VMGUEST_NOTICE_STAYS_UP		= 2,
+	VMGUEST_NOTICE_LOGOFF		= 3,
+};
+
+/**
+ * enum vmguest_wire_logoff - How sessions ended
+ * @VMGUEST_WIRE_LOGOFF_NORMAL: By themselves, as far as the agent can know.
+ * @VMGUEST_WIRE_LOGOFF_FORCED: Somebody in the guest had them stopped.
+ */
+enum vmguest_wire_logoff {
+	VMGUEST_WIRE_LOGOFF_NORMAL	= 1,
+	VMGUEST_WIRE_LOGOFF_FORCED	= 2,
+};
+
+/**
+ * struct vmguest_wire_notice - Payload of NOTICE
+ * @kind: enum vmguest_wire_notice_kind.
+ * @how: GOING_DOWN: enum vmguest_wire_end, or 0 when that is not known yet.
+ *	LOGOFF: enum vmguest_wire_logoff. Else 0.
+ * @ended: LOGOFF: sessions that ended, at least 1. Else 0.
+ * @left: LOGOFF: sessions of class user that are still there. Else 0.
+ *
+ * Text, at most %VMGUEST_WIRE_TEXT_MAX: LOGOFF: whose sessions. Else ignored.
+ */
+struct vmguest_wire_notice {
+	__le32 kind;
+	__le32 how;
+	__le32 ended;
+	__le32 left;
 };
 
 #endif /* _UAPI_LINUX_VMGUEST_PROTOCOL_H */

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Notices: what a guest does by itself. They are its word: they change what is
+ * shown and told of its VM, and nothing of a task.
+ */
+#include <linux/lockdep.h>
+#include <linux/vmguest_netlink.h>
+
+#include "event.h"
+#include "notice.h"
+#include "protocol.h"
+#include "vm.h"
+
+/* A guest that goes down for a task is on its way already, however it started. */
+static void notice_going_down(struct vmguest_vm *vm,
+			      const struct vmguest_frame *frame)
+{
+	if (vm->told.going_down && vm->told.down_task_id)
+		return;
+	if (vm->state != VMGUEST_VM_GONE)
+		vm->state = VMGUEST_VM_STOPPING;
+	vmguest_event_vm_down(vm, 0, frame->notice.how);
+}
+
+static void notice_stays_up(struct vmguest_vm *vm)
+{
+	if (!vmguest_event_is_down_by_guest(vm) ||
+	    vm->state != VMGUEST_VM_STOPPING)
+		return;
+	vm->state = VMGUEST_VM_RUNNING;
+	vmguest_event_vm_state(vm);
+}
+
+/**
+ * vmguest_notice_handle - Act on what a guest says that it does by itself
+ * @vm: The guest's VM, its lock held.
+ * @frame: A decoded NOTICE from its agent.
+ */
+void vmguest_notice_handle(struct vmguest_vm *vm,
+			   const struct vmguest_frame *frame)
+{
+	lockdep_assert_held(&vm->lock);
+	switch (frame->notice.kind) {
+	case VMGUEST_NOTICE_GOING_DOWN:
+		notice_going_down(vm, frame);
+		break;
+	case VMGUEST_NOTICE_STAYS_UP:
+		notice_stays_up(vm);
+		break;
+	case VMGUEST_NOTICE_LOGOFF:
+		vmguest_event_logoff_by_guest(vm, frame);
+		break;
+	}
+}
