@@ -48,6 +48,7 @@ static struct test {
 	__u8 instance;
 	__u8 boot_id[16];
 	__u64 capabilities;
+	__u32 features;
 	__u8 buf[VMGUEST_FRAME_MAX];
 	size_t len;
 	size_t consumed;
@@ -231,7 +232,10 @@ static void host_welcome(__u32 heartbeat_ms)
 {
 	struct vmguest_frame frame = {
 		.type = VMGUEST_WIRE_WELCOME,
-		.welcome.heartbeat_ms = heartbeat_ms,
+		.welcome = {
+			.heartbeat_ms = heartbeat_ms,
+			.features = test.features,
+		},
 	};
 
 	memset(frame.welcome.instance, test.instance, 16);
@@ -1066,6 +1070,132 @@ static void guest_goes_down_by_itself(void)
 	expect_recorded("");
 }
 
+static void expect_notice_at(int line, __u32 kind, __u32 how)
+{
+	expect_at(line, VMGUEST_WIRE_NOTICE, 0);
+	if (test.frame.notice.kind != kind || test.frame.notice.how != how)
+		fail_at(line, "notice %u, %u", test.frame.notice.kind,
+			test.frame.notice.how);
+}
+#define expect_notice(...)	expect_notice_at(__LINE__, __VA_ARGS__)
+
+/* Up to a host that has heard whether the guest goes down: it does not. */
+static void begin_noticed(void)
+{
+	test.features = VMGUEST_WIRE_FEATURE_NOTICE;
+	begin();
+	check(test.capabilities & VMGUEST_CAP_NOTICE);
+	expect_notice(VMGUEST_NOTICE_STAYS_UP, 0);
+}
+
+static void notice_of_the_end(void)
+{
+	begin_noticed();
+	write_list("down", "");
+	expect_notice(VMGUEST_NOTICE_GOING_DOWN, 0);
+	/* How is told when it is known; the same again is no news. */
+	write_list("down", "reboot\n");
+	expect_notice(VMGUEST_NOTICE_GOING_DOWN, VMGUEST_END_REBOOT);
+	write_list("down", "reboot\n");
+	expect_silence();
+	remove_list("down");
+	expect_notice(VMGUEST_NOTICE_STAYS_UP, 0);
+	host_request(VMGUEST_VERB_SHUTDOWN, 0, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+}
+
+/* What the connection before was told may have got lost with it. */
+static void notice_after_a_reconnect(void)
+{
+	begin_noticed();
+	host_disconnect();
+	write_list("down", "halt\n");
+	host_open();
+	expect_notice(VMGUEST_NOTICE_GOING_DOWN, VMGUEST_END_HALT);
+	host_open();
+	expect_notice(VMGUEST_NOTICE_GOING_DOWN, VMGUEST_END_HALT);
+}
+
+static void notice_of_logoffs(void)
+{
+	write_sessions("alice 1000\nbob 1001\ncarol 1002 closing\n");
+	begin_noticed();
+	write_sessions("bob 1001\ncarol 1002 closing\n");
+	expect_notice(VMGUEST_NOTICE_LOGOFF, VMGUEST_WIRE_LOGOFF_NORMAL);
+	check(test.frame.notice.ended == 1 && test.frame.notice.left == 1);
+	check(text_is(VMGUEST_NOTICE_WHO, "session alice of alice"));
+	/* Who comes is not told. */
+	write_sessions("bob 1001 forced\ndave 1003\n");
+	expect_notice(VMGUEST_NOTICE_LOGOFF, VMGUEST_WIRE_LOGOFF_NORMAL);
+	check(text_is(VMGUEST_NOTICE_WHO, "session carol of carol"));
+	check(test.frame.notice.left == 2);
+	write_sessions("dave 1003\n");
+	expect_notice(VMGUEST_NOTICE_LOGOFF, VMGUEST_WIRE_LOGOFF_FORCED);
+	check(text_is(VMGUEST_NOTICE_WHO, "session bob of bob"));
+	check(test.frame.notice.left == 1);
+	expect_silence();
+}
+
+/* The connection would be closed for a frame that the host does not know. */
+static void no_notice_to_an_older_host(void)
+{
+	write_sessions("alice 1000\n");
+	begin();
+	write_sessions("");
+	write_list("down", "");
+	expect_silence();
+}
+
+static void no_notice_of_what_the_host_does(void)
+{
+	write_sessions("alice 1000\nbob 1001\n");
+	begin_noticed();
+	ask(VMGUEST_VERB_LOGOFF, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect_result(VMGUEST_WIRE_OK, 2, 2);
+	expect_silence();
+
+	write_sessions("carol 1002\n");
+	write_list("jobs", "10\n");
+	host_request(VMGUEST_VERB_SHUTDOWN, 0, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_ACCEPTED, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_COMMIT, TASK + 1);
+	host_send((struct vmguest_frame){ .type = VMGUEST_WIRE_GO }, TASK + 1);
+	expect_at(__LINE__, VMGUEST_WIRE_PROGRESS, TASK + 1);
+	write_list("down", "poweroff\n");
+	write_sessions("");
+	expect_silence();
+	/* Nor by an agent that takes its place. */
+	kill_agent();
+	start_agent();
+	host_open();
+	expect_silence();
+}
+
+/* To a host that has started anew the stop is nobody's. */
+static void notice_to_another_host(void)
+{
+	begin_noticed();
+	write_list("jobs", "10\n");
+	ask(VMGUEST_VERB_RESTART, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_PROGRESS);
+	test.instance++;
+	host_open();
+	expect_notice(VMGUEST_NOTICE_GOING_DOWN, VMGUEST_END_REBOOT);
+}
+
+/* What ends on the way down ends because of that. */
+static void no_notice_of_logoffs_on_the_way_down(void)
+{
+	write_sessions("alice 1000\n");
+	begin_noticed();
+	write_list("down", "");
+	expect_notice(VMGUEST_NOTICE_GOING_DOWN, 0);
+	write_sessions("");
+	expect_silence();
+}
+
 /* Whether the agent's log has a line with @words. */
 static bool logged(const char *words)
 {
@@ -1463,6 +1593,13 @@ static const struct {
 	TEST(announcement_forgotten_by_the_host),
 	TEST(announcement_of_a_logoff),
 	TEST(guest_goes_down_by_itself),
+	TEST(notice_of_the_end),
+	TEST(notice_after_a_reconnect),
+	TEST(notice_of_logoffs),
+	TEST(no_notice_to_an_older_host),
+	TEST(no_notice_of_what_the_host_does),
+	TEST(notice_to_another_host),
+	TEST(no_notice_of_logoffs_on_the_way_down),
 	TEST(config_denies),
 	TEST(config_denies_force),
 	TEST(config_denies_what_was_granted),
@@ -1505,6 +1642,7 @@ static void set_up(void)
 	path_of(test.config, sizeof(test.config), "agent.conf");
 	write_config("");
 	test.no_grace = false;
+	test.features = 0;
 	strcpy(address.sun_path, test.socket);
 	test.instance = 1;
 	test.pid = 0;

@@ -144,8 +144,11 @@ static void agent_forget_instance(struct agent *agent)
 	if (agent->request.state != REQUEST_NONE)
 		log_task(LOG_INFO, agent->request.id,
 			 "forgotten: the host has started anew");
-	if (request_end(&agent->request))
-		agent->going_down = request_end(&agent->request);
+	if (request_end(&agent->request)) {
+		agent->end = request_end(&agent->request);
+		agent->going_down = true;
+		agent->end_known = true;
+	}
 	agent->state.task = 0;
 	request_drop(agent);
 	announcement_take_back(agent);
@@ -163,6 +166,7 @@ static void agent_welcomed(struct connection *conn,
 		memcpy(agent->state.instance, frame->welcome.instance, ID_SIZE);
 		state_save(&agent->state);
 	}
+	notice_end(agent);
 	request_reconnected(agent);
 	announcement_reconnected(agent);
 	if (agent->breath)
@@ -248,16 +252,29 @@ void agent_stop_failed(struct agent *agent, int err, const char *why)
 			    VMGUEST_WIRE_FAILED, why);
 }
 
-/* Whatever the request says: 0 takes it back. */
 void agent_going_down(struct agent *agent, enum vmguest_wire_end end)
 {
-	if (request_end(&agent->request) && end)
+	if (request_end(&agent->request) ||
+	    (agent->going_down && (!end || end == agent->end)))
 		return;
-	if (end && !agent->going_down)
+	if (!agent->going_down)
 		log_info("the guest goes down by itself");
-	agent->going_down = end;
-	if (end)
-		request_overtaken(agent);
+	agent->going_down = true;
+	agent->end = end;
+	agent->end_known = true;
+	notice_end(agent);
+	request_overtaken(agent);
+}
+
+/* Whatever the request says. */
+void agent_stays_up(struct agent *agent)
+{
+	if (agent->end_known && !agent->going_down)
+		return;
+	agent->going_down = false;
+	agent->end = 0;
+	agent->end_known = true;
+	notice_end(agent);
 }
 
 void agent_reborn(struct agent *agent)
@@ -265,7 +282,8 @@ void agent_reborn(struct agent *agent)
 	if (getentropy(agent->state.boot_id, ID_SIZE))
 		log_warn("no randomness for a new boot id");
 	memset(agent->state.instance, 0, ID_SIZE);
-	agent->going_down = 0;
+	agent->going_down = false;
+	agent->end = 0;
 	request_drop(agent);
 	agent->state.task = 0;
 	agent->state.announced = 0;
@@ -287,14 +305,23 @@ static void agent_goodbye(struct agent *agent)
 	agent_exit(agent);
 }
 
+/* The end that the guest is on its way to, as far as it is known, 0 for none. */
+static enum vmguest_wire_end agent_end(struct agent *agent)
+{
+	enum vmguest_wire_end end = request_end(&agent->request);
+
+	if (!end && agent->going_down)
+		end = agent->end ?: VMGUEST_END_POWEROFF;
+	return end;
+}
+
 /*
  * Somebody ends the agent. When that is init at the guest's end, the host must
  * not hear that the guest lives on: the agent says so if nothing later does.
  */
 static void agent_terminate(struct agent *agent)
 {
-	enum vmguest_wire_end end = request_end(&agent->request) ?:
-				    agent->going_down;
+	enum vmguest_wire_end end = agent_end(agent);
 
 	if (agent->breath)
 		return;
@@ -328,9 +355,9 @@ static void agent_init_signal(struct agent *agent, int signal)
 	if (request_end(&agent->request) || agent->going_down)
 		return;
 	log_info("asked to %s by a signal", end_name(end));
-	agent->going_down = end;
+	agent_going_down(agent, end);
 	if (agent->backend->stop(end, false))
-		agent->going_down = 0;
+		agent_stays_up(agent);
 }
 
 static void agent_signal(struct source *source, __u32 events)

@@ -9,6 +9,7 @@
 #include "connection.h"
 #include "info.h"
 #include "loop.h"
+#include "notice.h"
 #include "options.h"
 #include "request.h"
 #include "state.h"
@@ -23,8 +24,9 @@
  * @state: What outlives this process.
  * @request: The host's request.
  * @backend: How to act.
- * @going_down: The end that the guest comes to for another cause than @request,
- *	a guess where nobody said; 0 for none.
+ * @going_down: The guest goes down for another cause than @request.
+ * @end: How, 0 where nobody said.
+ * @end_known: Whether it does is known.
  * @breath: The last breath that has to be said, 0 for none.
  * @breath_sent: It was sent over this connection.
  * @breath_timer: No longer than this.
@@ -39,7 +41,9 @@ struct agent {
 	struct state state;
 	struct request request;
 	const struct vmguest_backend *backend;
-	enum vmguest_wire_end going_down;
+	bool going_down;
+	enum vmguest_wire_end end;
+	bool end_known;
 	enum vmguest_wire_end breath;
 	bool breath_sent;
 	struct timer breath_timer;
@@ -59,7 +63,10 @@ void agent_progress(struct agent *agent, unsigned int percent);
 void agent_stop_jobs(struct agent *agent, const struct blockers *jobs);
 void agent_sessions_changed(struct agent *agent);
 void agent_stop_failed(struct agent *agent, int err, const char *why);
+
+/* @end 0: that is not known. May be told again when it is. */
 void agent_going_down(struct agent *agent, enum vmguest_wire_end end);
+void agent_stays_up(struct agent *agent);
 
 /* Say the last breath, wait for its answer for a moment, and finish(). */
 void agent_last_breath(struct agent *agent, enum vmguest_wire_end end);

@@ -28,6 +28,9 @@ struct agent;
  * @forget_session: Let go of a session's watch.
  * @watch_sessions: From now on, or no longer, agent_sessions_changed() also
  *	tells of those who log on. May be NULL.
+ * @follow_session: A session that logins_look() has seen for the first time:
+ *	logins_force() tells when somebody has it stopped. May be NULL.
+ * @unfollow_session: No longer. May be NULL.
  * @tell_users: Show users a message. NULL: on their terminals.
  * @check: Ask who stands in the way of a stop. agent_blocker() names each, then
  *	or later. Return: 0, a negative errno, or -EINPROGRESS when
@@ -52,6 +55,8 @@ struct vmguest_backend {
 	bool (*session_lives)(const struct session *session);
 	void (*forget_session)(struct session *session);
 	int (*watch_sessions)(bool on);
+	void (*follow_session)(const char *name);
+	void (*unfollow_session)(const char *name);
 	void (*tell_users)(const char *text);
 	int (*check)(void);
 	void (*check_over)(void);

@@ -16,10 +16,25 @@
 #include "agent.h"
 #include "bus.h"
 #include "jobs.h"
+#include "logins.h"
 
 #define LOGIND_NAME	"org.freedesktop.login1"
 #define LOGIND_PATH	"/org/freedesktop/login1"
 #define LOGIND_MANAGER	"org.freedesktop.login1.Manager"
+
+#define SYSTEMD_NAME	"org.freedesktop.systemd1"
+#define SYSTEMD_PATH	"/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER	"org.freedesktop.systemd1.Manager"
+#define SYSTEMD_UNIT	"org.freedesktop.systemd1.Unit"
+
+#define DBUS_NAME	"org.freedesktop.DBus"
+#define DBUS_PATH	"/org/freedesktop/DBus"
+#define DBUS_PROPERTIES	"org.freedesktop.DBus.Properties"
+
+#define UNIT_SIZE	(SESSION_NAME_SIZE + 16)
+
+/* A job of one unit. */
+#define JOB_MATCH	"type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobNew',arg2='%s'"
 
 /* Flags of PowerOffWithFlags() and RebootWithFlags(). */
 #define LOGIND_CHECK_INHIBITORS_AS_ROOT	1
@@ -27,6 +42,16 @@
 
 /* How long to wait before a bus that went away is looked for again. */
 #define BUS_RETRY_MS	1000
+
+/**
+ * struct scope - The unit of a session
+ * @name: Name of the session, empty for none.
+ * @changes: Tells when the unit has changed.
+ */
+struct scope {
+	char name[SESSION_NAME_SIZE];
+	sd_bus_slot *changes;
+};
 
 /**
  * struct logind - The backend
@@ -42,6 +67,10 @@
  * @end: What @stop is for.
  * @force: Inhibitors do not count.
  * @attempt: Which form of the call @stop is.
+ * @preparing: The running call that asks whether the guest goes down, or NULL.
+ * @settings: The running call that asks for @tidies, or NULL.
+ * @tidies: logind has what users leave behind stopped, too.
+ * @scopes: The units of those who are logged on.
  */
 static struct logind {
 	struct agent *agent;
@@ -56,6 +85,10 @@ static struct logind {
 	enum vmguest_wire_end end;
 	bool force;
 	unsigned int attempt;
+	sd_bus_slot *preparing;
+	sd_bus_slot *settings;
+	bool tidies;
+	struct scope scopes[SESSION_MAX];
 } logind;
 
 static const char * const hook_paths[] = {
@@ -69,6 +102,22 @@ static void logind_forget_calls(void)
 	logind.changes = sd_bus_slot_unref(logind.changes);
 	logind.list = sd_bus_slot_unref(logind.list);
 	logind.stop = sd_bus_slot_unref(logind.stop);
+	logind.preparing = sd_bus_slot_unref(logind.preparing);
+	logind.settings = sd_bus_slot_unref(logind.settings);
+}
+
+static void scope_forget(struct scope *scope)
+{
+	scope->changes = sd_bus_slot_unref(scope->changes);
+}
+
+/* The next connection follows them anew. */
+static void logind_forget_scopes(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < SESSION_MAX; i++)
+		scope_forget(&logind.scopes[i]);
 }
 
 /*
@@ -82,26 +131,331 @@ static void logind_bus_lost(struct bus *bus, int err)
 	(void)bus;
 	log_info("connection to the system bus lost: %s", strerror(-err));
 	logind_forget_calls();
+	logind_forget_scopes();
 	timer_set(&logind.retry, BUS_RETRY_MS);
 	if (checking)
 		agent_checked(logind.agent, err);
 }
 
-/*
- * The guest goes down, or comes back from it, at somebody's wish. What it comes
- * to is not said; nothing here depends on it.
- */
+/* How is not said: systemd's job tells that. */
+static void prepare_told(bool down)
+{
+	if (down)
+		agent_going_down(logind.agent, 0);
+	else
+		agent_stays_up(logind.agent);
+}
+
+/* The guest goes down, or comes back from it, at somebody's wish. */
 static int logind_prepare(sd_bus_message *message, void *data,
 			  sd_bus_error *error)
 {
-	int start;
+	int down;
 
 	(void)data;
 	(void)error;
-	if (sd_bus_message_read(message, "b", &start) > 0)
-		agent_going_down(logind.agent,
-				 start ? VMGUEST_END_POWEROFF : 0);
+	if (sd_bus_message_read(message, "b", &down) > 0)
+		prepare_told(down);
 	return 0;
+}
+
+/* For an agent that comes when it has been told already. */
+static int prepare_answered(sd_bus_message *message, void *data,
+			    sd_bus_error *error)
+{
+	int down;
+
+	(void)data;
+	(void)error;
+	logind.preparing = sd_bus_slot_unref(logind.preparing);
+	if (sd_bus_message_is_method_error(message, NULL))
+		log_debug("logind does not say whether the guest goes down");
+	else if (sd_bus_message_read(message, "v", "b", &down) > 0)
+		prepare_told(down);
+	return 0;
+}
+
+static int settings_answered(sd_bus_message *message, void *data,
+			     sd_bus_error *error)
+{
+	int tidies;
+
+	(void)data;
+	(void)error;
+	logind.settings = sd_bus_slot_unref(logind.settings);
+	if (!sd_bus_message_is_method_error(message, NULL) &&
+	    sd_bus_message_read(message, "v", "b", &tidies) > 0)
+		logind.tidies = tidies;
+	return 0;
+}
+
+static int logind_ask(const char *property, sd_bus_slot **slot,
+		      sd_bus_message_handler_t handler)
+{
+	return sd_bus_call_method_async(logind.bus.bus, slot, LOGIND_NAME,
+					LOGIND_PATH, DBUS_PROPERTIES, "Get",
+					handler, NULL, "ss", LOGIND_MANAGER,
+					property);
+}
+
+static const struct {
+	const char *unit;
+	enum vmguest_wire_end end;
+} end_units[] = {
+	{ "poweroff.target", VMGUEST_END_POWEROFF },
+	{ "reboot.target", VMGUEST_END_REBOOT },
+	{ "kexec.target", VMGUEST_END_REBOOT },
+	{ "halt.target", VMGUEST_END_HALT },
+};
+
+static void unit_of_session(const char *name, char *unit, size_t size)
+{
+	snprintf(unit, size, "session-%s.scope", name);
+}
+
+/*
+ * systemd is to stop a session's unit: that is what logind's TerminateSession
+ * and its like come to, and what a user who logs off does not need. Who was
+ * killed one by one has ended by themselves, as far as anybody can know.
+ */
+static void scope_job_new(const char *unit)
+{
+	char wanted[UNIT_SIZE];
+	unsigned int i;
+
+	for (i = 0; i < SESSION_MAX && !logind.tidies; i++) {
+		unit_of_session(logind.scopes[i].name, wanted, sizeof(wanted));
+		if (*logind.scopes[i].name && !strcmp(wanted, unit))
+			logins_force(logind.scopes[i].name);
+	}
+}
+
+/* Only that logind prepares for it says that it is meant. */
+static void end_job_new(const char *unit)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(end_units); i++)
+		if (!strcmp(end_units[i].unit, unit))
+			agent_going_down(logind.agent, end_units[i].end);
+}
+
+static int job_new(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+	const char *unit;
+	uint32_t id;
+
+	(void)data;
+	(void)error;
+	if (!sd_bus_message_is_signal(message, SYSTEMD_MANAGER, "JobNew") ||
+	    sd_bus_message_read(message, "uos", &id, NULL, &unit) <= 0)
+		return 0;
+	if (logind.agent->going_down)
+		end_job_new(unit);
+	scope_job_new(unit);
+	return 0;
+}
+
+/*
+ * Each unit by itself, so that no other job wakes the agent up. libsystemd's own
+ * matches do not look behind an argument that is no text: the bus is asked past
+ * them.
+ */
+static int job_watch(const char *unit, const char *how)
+{
+	char match[384];
+
+	snprintf(match, sizeof(match), JOB_MATCH, unit);
+	return sd_bus_call_method_async(logind.bus.bus, NULL, DBUS_NAME,
+					DBUS_PATH, DBUS_NAME, how, NULL, NULL,
+					"s", match);
+}
+
+static int end_watch(void)
+{
+	size_t i;
+	int err;
+
+	err = sd_bus_add_filter(logind.bus.bus, NULL, job_new, NULL);
+	for (i = 0; err >= 0 && i < ARRAY_SIZE(end_units); i++)
+		err = job_watch(end_units[i].unit, "AddMatch");
+	return err;
+}
+
+static int logins_changed(sd_bus_message *message, void *data,
+			  sd_bus_error *error)
+{
+	(void)message;
+	(void)data;
+	(void)error;
+	logins_look(logind.agent);
+	return 0;
+}
+
+static int logind_match(const char *signal, sd_bus_message_handler_t handler)
+{
+	return sd_bus_match_signal_async(logind.bus.bus, NULL, LOGIND_NAME,
+					 LOGIND_PATH, LOGIND_MANAGER, signal,
+					 handler, NULL, NULL);
+}
+
+/* systemd sends its signals only while somebody has asked it to. */
+static int systemd_subscribe(void)
+{
+	return sd_bus_call_method_async(logind.bus.bus, NULL, SYSTEMD_NAME,
+					SYSTEMD_PATH, SYSTEMD_MANAGER,
+					"Subscribe", NULL, NULL, "");
+}
+
+/* A reload may make it forget who has. */
+static int systemd_reloading(sd_bus_message *message, void *data,
+			     sd_bus_error *error)
+{
+	int begins;
+
+	(void)data;
+	(void)error;
+	if (sd_bus_message_read(message, "b", &begins) > 0 && !begins)
+		systemd_subscribe();
+	return 0;
+}
+
+static int systemd_watch(void)
+{
+	int err;
+
+	err = sd_bus_match_signal_async(logind.bus.bus, NULL, SYSTEMD_NAME,
+					SYSTEMD_PATH, SYSTEMD_MANAGER,
+					"Reloading", systemd_reloading, NULL,
+					NULL);
+	if (err >= 0)
+		err = systemd_subscribe();
+	return err < 0 ? err : end_watch();
+}
+
+/* All of them are signals: as long as nothing happens nothing comes. */
+static int logind_watch(void)
+{
+	int err;
+
+	err = logind_match("PrepareForShutdown", logind_prepare);
+	if (err >= 0)
+		err = logind_match("SessionNew", logins_changed);
+	if (err >= 0)
+		err = logind_match("SessionRemoved", logins_changed);
+	if (err >= 0)
+		err = systemd_watch();
+	if (err >= 0)
+		err = logind_ask("PreparingForShutdown", &logind.preparing,
+				 prepare_answered);
+	if (err >= 0)
+		err = logind_ask("KillUserProcesses", &logind.settings,
+				 settings_answered);
+	return err;
+}
+
+/* Return: positive when the text @wanted is among the changed properties. */
+static int property_read(sd_bus_message *message, const char *wanted,
+			 const char **value)
+{
+	const char *name;
+	int err;
+
+	err = sd_bus_message_enter_container(message, 'a', "{sv}");
+	while (err >= 0) {
+		err = sd_bus_message_enter_container(message, 'e', "sv");
+		if (err <= 0)
+			break;
+		err = sd_bus_message_read(message, "s", &name);
+		if (err > 0 && !strcmp(name, wanted))
+			return sd_bus_message_read(message, "v", "s", value);
+		if (err > 0)
+			err = sd_bus_message_skip(message, "v");
+		if (err >= 0)
+			err = sd_bus_message_exit_container(message);
+	}
+	return err;
+}
+
+/* Where logind tidies up, it is by force when there was something to stop. */
+static int scope_changed(sd_bus_message *message, void *data,
+			 sd_bus_error *error)
+{
+	const struct scope *scope = data;
+	const char *interface, *state;
+
+	(void)error;
+	if (sd_bus_message_read(message, "s", &interface) > 0 &&
+	    !strcmp(interface, SYSTEMD_UNIT) &&
+	    property_read(message, "SubState", &state) > 0 &&
+	    !strncmp(state, "stop-", 5))
+		logins_force(scope->name);
+	return 0;
+}
+
+static struct scope *scope_find(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < SESSION_MAX; i++)
+		if (!strcmp(logind.scopes[i].name, name))
+			return &logind.scopes[i];
+	return NULL;
+}
+
+static void scope_watch(struct scope *scope)
+{
+	char unit[UNIT_SIZE];
+	char *path = NULL;
+	int err;
+
+	unit_of_session(scope->name, unit, sizeof(unit));
+	err = job_watch(unit, "AddMatch");
+	if (err >= 0)
+		err = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
+	if (err >= 0)
+		err = sd_bus_match_signal_async(logind.bus.bus, &scope->changes,
+						SYSTEMD_NAME, path,
+						DBUS_PROPERTIES,
+						"PropertiesChanged",
+						scope_changed, NULL, scope);
+	free(path);
+	if (err < 0)
+		log_warn("session %s is not watched: %s", scope->name,
+			 strerror(-err));
+}
+
+static void logind_follow_session(const char *name)
+{
+	struct scope *scope = scope_find("");
+
+	if (!scope)
+		return;
+	snprintf(scope->name, sizeof(scope->name), "%s", name);
+	scope_watch(scope);
+}
+
+static void logind_unfollow_session(const char *name)
+{
+	struct scope *scope = scope_find(name);
+	char unit[UNIT_SIZE];
+
+	if (!scope)
+		return;
+	unit_of_session(name, unit, sizeof(unit));
+	if (logind.bus.bus)
+		job_watch(unit, "RemoveMatch");
+	scope_forget(scope);
+	scope->name[0] = '\0';
+}
+
+static void logind_follow_again(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < SESSION_MAX; i++)
+		if (*logind.scopes[i].name)
+			scope_watch(&logind.scopes[i]);
 }
 
 /* The bus comes up after the agent, and may be restarted. */
@@ -113,15 +467,14 @@ static int logind_open_bus(void)
 		return 0;
 	err = bus_open_system(&logind.bus);
 	if (!err)
-		err = sd_bus_match_signal_async(logind.bus.bus, NULL,
-						LOGIND_NAME, LOGIND_PATH,
-						LOGIND_MANAGER,
-						"PrepareForShutdown",
-						logind_prepare, NULL, NULL);
+		err = logind_watch();
 	if (err < 0) {
+		logind_forget_calls();
 		bus_close(&logind.bus);
 		return err;
 	}
+	logind_follow_again();
+	logins_look(logind.agent);
 	timer_clear(&logind.retry);
 	bus_arm(&logind.bus);
 	return 0;
@@ -205,12 +558,14 @@ static void logind_close(void)
 	logind_monitor_close();
 	jobs_close();
 	logind_forget_calls();
+	logind_forget_scopes();
 	bus_close(&logind.bus);
 }
 
 static __u64 logind_capabilities(void)
 {
-	__u64 capabilities = CAPABILITIES_BASE | VMGUEST_CAP_LOGOFF;
+	__u64 capabilities = CAPABILITIES_BASE | VMGUEST_CAP_LOGOFF |
+			     VMGUEST_CAP_NOTICE;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hook_paths); i++)
@@ -444,7 +799,7 @@ static int inhibitors_watch(void)
 		return 0;
 	return sd_bus_match_signal_async(logind.bus.bus, &logind.changes,
 					 LOGIND_NAME, LOGIND_PATH,
-					 "org.freedesktop.DBus.Properties",
+					 DBUS_PROPERTIES,
 					 "PropertiesChanged",
 					 inhibitors_changed, NULL, NULL);
 }
@@ -601,6 +956,8 @@ const struct vmguest_backend backend_logind = {
 	.session_lives = logind_session_lives,
 	.forget_session = logind_forget_session,
 	.watch_sessions = logind_watch_sessions,
+	.follow_session = logind_follow_session,
+	.unfollow_session = logind_unfollow_session,
 	.check = logind_check,
 	.check_over = logind_check_over,
 	.stop = logind_stop,

@@ -318,6 +318,9 @@ static __u64 plain_capabilities(void)
 
 	if (session_has_utmp())
 		capabilities |= VMGUEST_CAP_LOGOFF;
+	/* Another init tells nobody of the guest's end before it begins. */
+	if (getpid() == 1)
+		capabilities |= VMGUEST_CAP_NOTICE;
 	return capabilities;
 }
 

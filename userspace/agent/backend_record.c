@@ -5,7 +5,9 @@
  * Everything above it is the real agent. The sessions are the lines of
  * FILE.sessions, each a name and a uid, and a line vanishes when its session is
  * ended; one that starts with "stubborn" has to be killed, one that starts with
- * "immortal" stays, as closing. The lines of FILE.blockers stand in the way, each a pid and
+ * "immortal" stays, as closing. Who writes "forced" behind a session has it
+ * stopped. The guest goes down by itself while there is FILE.down, with how in
+ * it. The lines of FILE.blockers stand in the way, each a pid and
  * a name. A stop waits while there is FILE.jobs, a percentage and the names of
  * units. After "poweroff" the agent exits, after "reboot" it comes back as
  * another boot.
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "logins.h"
 
 /**
  * struct record - The backend
@@ -91,6 +94,40 @@ static void record_tell_jobs(void)
 	agent_stop_jobs(record.agent, &jobs);
 }
 
+/* "reboot", or nothing where that is not known. */
+static void record_look_down(void)
+{
+	enum vmguest_wire_end end;
+	char line[64] = "";
+	FILE *file;
+
+	file = record_open_list("down", "re");
+	if (!file) {
+		agent_stays_up(record.agent);
+		return;
+	}
+	record_read_line(file, line, sizeof(line));
+	fclose(file);
+	for (end = VMGUEST_END_HALT; end; end--)
+		if (!strcmp(line, end_name(end)))
+			break;
+	agent_going_down(record.agent, end);
+}
+
+static void record_look_sessions(void)
+{
+	char line[SESSION_NAME_SIZE];
+	FILE *file;
+
+	file = record_open_list("sessions", "re");
+	while (file && record_read_line(file, line, sizeof(line)))
+		if (strstr(line, " forced"))
+			logins_force(strtok(line, " "));
+	if (file)
+		fclose(file);
+	logins_look(record.agent);
+}
+
 static void record_changed(const char *name)
 {
 	const char *own = strrchr(record.path, '/');
@@ -101,14 +138,16 @@ static void record_changed(const char *name)
 	if (strncmp(name, own, len) || name[len] != '.')
 		return;
 	name += len + 1;
-	if (!strcmp(name, "sessions"))
+	if (!strcmp(name, "sessions")) {
+		record_look_sessions();
 		agent_sessions_changed(record.agent);
-	else if (!strcmp(name, "blockers"))
+	} else if (!strcmp(name, "blockers")) {
 		agent_blockers_changed(record.agent);
-	else if (!strcmp(name, "jobs") && record.end)
+	} else if (!strcmp(name, "jobs") && record.end) {
 		record_tell_jobs();
-	else if (!strcmp(name, "down"))
-		agent_going_down(record.agent, VMGUEST_END_POWEROFF);
+	} else if (!strcmp(name, "down")) {
+		record_look_down();
+	}
 }
 
 static void record_handle(struct source *source, __u32 events)
@@ -151,6 +190,8 @@ static int record_open(struct agent *agent, const char *arg)
 	if (snprintf(record.path, sizeof(record.path), "%s", arg) >=
 	    (int)sizeof(record.path))
 		return -ENAMETOOLONG;
+	record_look_down();
+	logins_look(agent);
 	return record_watch();
 }
 
@@ -161,7 +202,8 @@ static void record_close(void)
 
 static __u64 record_capabilities(void)
 {
-	return CAPABILITIES_BASE | VMGUEST_CAP_LOGOFF | VMGUEST_CAP_LAST_BREATH;
+	return CAPABILITIES_BASE | VMGUEST_CAP_LOGOFF |
+	       VMGUEST_CAP_LAST_BREATH | VMGUEST_CAP_NOTICE;
 }
 
 /* "alice 1000", "alice 1000 closing" */

@@ -169,6 +169,7 @@ static void connection_welcome(struct connection *conn,
 	timer_clear(&conn->retry);
 	conn->backoff_before_ms = conn->backoff_ms;
 	conn->backoff_ms = BACKOFF_MIN_MS;
+	conn->features = frame->welcome.features;
 	conn->heartbeat_ms = frame->welcome.heartbeat_ms;
 	if (conn->heartbeat_ms) {
 		if (conn->heartbeat_ms < HEARTBEAT_MIN_MS)

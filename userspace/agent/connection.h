@@ -55,6 +55,7 @@ enum connection_state {
  * @retry: When to dial again, and how long to wait for a WELCOME.
  * @heartbeat: When to send the next PONG unasked.
  * @heartbeat_ms: The host's wish, 0 for never.
+ * @features: What it takes, enum vmguest_wire_features.
  * @backoff_ms: Upper bound of the next wait before dialling.
  * @backoff_before_ms: The one before WELCOME reset it.
  * @error: The last error of dialling that was logged.
@@ -72,6 +73,7 @@ struct connection {
 	struct timer retry;
 	struct timer heartbeat;
 	unsigned int heartbeat_ms;
+	__u32 features;
 	unsigned int backoff_ms;
 	unsigned int backoff_before_ms;
 	int error;

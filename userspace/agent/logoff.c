@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "logins.h"
 
 /* How long killed sessions may take to vanish. */
 #define KILL_GRACE_MS	5000
@@ -218,6 +219,7 @@ static void logoff_end_session(struct agent *agent, struct session *session)
 		 session->user);
 	session->closing = true;
 	session->killed = logoff->killing;
+	logins_end(session->name);
 	err = agent->backend->end_session(session, logoff->killing);
 	if (err)
 		log_task(LOG_WARNING, agent->request.id, "session %s: %s",

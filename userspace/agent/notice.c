@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the guest does by itself, as the host is told. A host that does not know
+ * the frame, or is not there, misses it: nothing is kept for later but whether
+ * the guest goes down.
+ */
+#include "agent.h"
+
+static void notice_say(struct agent *agent, struct vmguest_frame *frame)
+{
+	frame->type = VMGUEST_WIRE_NOTICE;
+	if (connection_is_open(&agent->conn) &&
+	    (agent->conn.features & VMGUEST_WIRE_FEATURE_NOTICE))
+		connection_send(&agent->conn, frame);
+}
+
+/*
+ * A stop that was granted is the host's doing, also when this process is not the
+ * one that began it.
+ */
+void notice_end(struct agent *agent)
+{
+	struct vmguest_frame frame = {
+		.notice.kind = VMGUEST_NOTICE_STAYS_UP,
+	};
+
+	if (!agent->end_known || request_end(&agent->request) ||
+	    agent->state.task)
+		return;
+	if (agent->going_down) {
+		frame.notice.kind = VMGUEST_NOTICE_GOING_DOWN;
+		frame.notice.how = agent->end;
+	}
+	notice_say(agent, &frame);
+}
+
+void notice_logoff(struct agent *agent, const struct session *session,
+		   bool forced, unsigned int left)
+{
+	char who[VMGUEST_TEXT_SIZE];
+	struct vmguest_frame frame = {
+		.notice = {
+			.kind = VMGUEST_NOTICE_LOGOFF,
+			.how = forced ? VMGUEST_WIRE_LOGOFF_FORCED :
+					VMGUEST_WIRE_LOGOFF_NORMAL,
+			.ended = 1,
+			.left = left,
+		},
+	};
+
+	snprintf(who, sizeof(who), "session %.48s of %.48s", session->name,
+		 session->user);
+	log_info("%s has ended%s", who, forced ? ", by force" : "");
+	frame.text[VMGUEST_NOTICE_WHO] = (struct vmguest_text){
+		who, strlen(who)
+	};
+	notice_say(agent, &frame);
+}
