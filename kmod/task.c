@@ -109,6 +109,8 @@ static bool task_agent_can(const struct vmguest_task *task)
 
 	if (task->flags & VMGUEST_TASK_FORCE)
 		needs |= VMGUEST_CAP_FORCE;
+	if (task->respect)
+		needs |= VMGUEST_CAP_RESPECT_SESSIONS;
 	return (task->vm->capabilities & needs) == needs;
 }
 
@@ -152,6 +154,7 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 	task->scope = request->scope;
 	task->scope_uid = request->scope_uid;
 	task->queue = request->flags & VMGUEST_REQ_QUEUE;
+	task->respect = request->flags & VMGUEST_REQ_RESPECT_SESSIONS;
 	task->flags = VMGUEST_TASK_CANCELABLE;
 	if (request->flags & VMGUEST_REQ_FORCE)
 		task->flags |= VMGUEST_TASK_FORCE;
@@ -798,6 +801,8 @@ static void task_build_request(struct vmguest_task *task,
 		frame->request.flags |= VMGUEST_WIRE_REQ_AGAIN;
 	if (task->proofs & VMGUEST_PROOF_COMMITTED)
 		frame->request.flags |= VMGUEST_WIRE_REQ_COMMITTED;
+	if (task->respect)
+		frame->request.flags |= VMGUEST_WIRE_REQ_RESPECT_SESSIONS;
 	if (task->deadline_ms) {
 		u32 elapsed = task_elapsed_ms(task);
 

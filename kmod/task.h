@@ -66,6 +66,7 @@ struct vmguest_person {
  * @result: enum vmguest_result.
  * @error: 0 or negative errno.
  * @queue: It may wait for an agent.
+ * @respect: Sessions in the guest are in its way; constant.
  * @handed: A channel has taken its request to send it.
  * @changes: Counts visible changes; a task fd remembers what it has seen.
  * @close_fds: Open fds with CANCEL_ON_CLOSE.
@@ -105,6 +106,7 @@ struct vmguest_task {
 	u8 percent;
 	u8 result;
 	bool queue;
+	bool respect;
 	bool handed;
 	u32 flags;
 	u32 proofs;

@@ -372,6 +372,50 @@ TEST_F(agent, a_third_one_is_refused_at_once)
 	sim_close(&second);
 }
 
+TEST_F(agent, is_told_to_respect_sessions)
+{
+	struct vmguest_request ask = vmg_request(self->vm);
+
+	ask.flags = VMGUEST_REQ_RESPECT_SESSIONS;
+	CONNECT();
+	ASK(VMGUEST_SHUTDOWN, &ask);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	EXPECT_EQ(VMGUEST_WIRE_REQ_RESPECT_SESSIONS,
+		  self->sim.frame.request.flags);
+	/* And so is the one that takes its place. */
+	sim_close(&self->sim);
+	CONNECT();
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_REQUEST));
+	EXPECT_EQ(VMGUEST_WIRE_REQ_RESPECT_SESSIONS | VMGUEST_WIRE_REQ_AGAIN,
+		  self->sim.frame.request.flags);
+}
+
+TEST_F(agent, that_does_not_respect_sessions_is_not_asked_to)
+{
+	struct vmguest_request ask = vmg_request(self->vm);
+
+	ask.flags = VMGUEST_REQ_RESPECT_SESSIONS;
+	CONNECT_WITH(&self->sim,
+		     SIM_CAPABILITIES & ~VMGUEST_CAP_RESPECT_SESSIONS);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_WELCOME));
+	EXPECT_EQ(-EOPNOTSUPP, vmg_ask(self->fd, VMGUEST_RESTART, &ask));
+	ASK_PLAIN(VMGUEST_RESTART);
+}
+
+/* One that waited for an agent hears it then. */
+TEST_F(agent, that_comes_and_does_not_respect_sessions_ends_the_request)
+{
+	struct vmguest_request ask = vmg_request(self->vm);
+
+	ask.flags = VMGUEST_REQ_RESPECT_SESSIONS | VMGUEST_REQ_QUEUE;
+	ASK(VMGUEST_SHUTDOWN, &ask);
+	CONNECT_WITH(&self->sim,
+		     SIM_CAPABILITIES & ~VMGUEST_CAP_RESPECT_SESSIONS);
+	vmg_poll(self->task, POLLIN, VMG_PATIENCE_MS);
+	EXPECT_ENDED(vmg_task(self->task), VMGUEST_RESULT_UNEXPECTED_ERROR,
+		     -EOPNOTSUPP);
+}
+
 /* An older agent would close the connection for a feature. */
 TEST_F(agent, is_told_only_of_features_that_it_offered)
 {

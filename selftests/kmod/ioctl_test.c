@@ -203,7 +203,8 @@ TEST_F(device, get_api_values)
 		  VMGUEST_FEATURE_FORCE_AFTER | VMGUEST_FEATURE_LIFELINE |
 		  VMGUEST_FEATURE_SCOPE | VMGUEST_FEATURE_GRACE |
 		  VMGUEST_FEATURE_READ | VMGUEST_FEATURE_BLOCKERS |
-		  VMGUEST_FEATURE_HEARTBEAT | VMGUEST_FEATURE_SET,
+		  VMGUEST_FEATURE_HEARTBEAT | VMGUEST_FEATURE_SET |
+		  VMGUEST_FEATURE_RESPECT_SESSIONS,
 		  api.features);
 }
 
@@ -648,6 +649,10 @@ BAD_REQUEST(until_down_of_a_logoff, LOGOFF, EINVAL,
 BAD_REQUEST(until_accepted_of_a_ping, PING, EINVAL,
 	    self->ask.until = VMGUEST_UNTIL_ACCEPTED)
 BAD_REQUEST(ping_with_force, PING, EINVAL, self->ask.flags = VMGUEST_REQ_FORCE)
+BAD_REQUEST(respect_of_a_logoff, LOGOFF, EINVAL,
+	    self->ask.flags = VMGUEST_REQ_RESPECT_SESSIONS)
+BAD_REQUEST(respect_of_a_ping, PING, EINVAL,
+	    self->ask.flags = VMGUEST_REQ_RESPECT_SESSIONS)
 BAD_REQUEST(ping_that_joins, PING, EINVAL, self->ask.flags = VMGUEST_REQ_JOIN)
 BAD_REQUEST(ping_with_force_after, PING, EINVAL, self->ask.force_after_ms = 1)
 BAD_REQUEST(force_with_force_after, SHUTDOWN, EINVAL,

@@ -91,6 +91,7 @@ enum vmguest_access {
  * @VMGUEST_FEATURE_HEARTBEAT: &vmguest_vm_get.heartbeat_ms is not 0 for guests
  *	that are asked for heartbeats.
  * @VMGUEST_FEATURE_SET: VMGUEST_VM_SET.
+ * @VMGUEST_FEATURE_RESPECT_SESSIONS: %VMGUEST_REQ_RESPECT_SESSIONS.
  *
  * What is not advertised is refused with EOPNOTSUPP.
  */
@@ -109,6 +110,7 @@ enum vmguest_features {
 	VMGUEST_FEATURE_BLOCKERS	= 1 << 11,
 	VMGUEST_FEATURE_HEARTBEAT	= 1 << 12,
 	VMGUEST_FEATURE_SET		= 1 << 13,
+	VMGUEST_FEATURE_RESPECT_SESSIONS = 1 << 14,
 };
 
 /**
@@ -123,6 +125,7 @@ enum vmguest_features {
  *	%VMGUEST_TASK_CLEAN_UNKNOWN.
  * @VMGUEST_CAP_NOTICE: Says so when the guest goes down, or users are logged
  *	off, by itself.
+ * @VMGUEST_CAP_RESPECT_SESSIONS: Honours %VMGUEST_REQ_RESPECT_SESSIONS.
  */
 enum vmguest_capabilities {
 	VMGUEST_CAP_SHUTDOWN	= 1 << 0,
@@ -132,6 +135,7 @@ enum vmguest_capabilities {
 	VMGUEST_CAP_CANCEL	= 1 << 4,
 	VMGUEST_CAP_LAST_BREATH	= 1 << 5,
 	VMGUEST_CAP_NOTICE	= 1 << 6,
+	VMGUEST_CAP_RESPECT_SESSIONS = 1 << 7,
 };
 
 /**
@@ -373,6 +377,10 @@ struct vmguest_vm_get {
  * @VMGUEST_REQ_CANCEL_ON_CLOSE: Cancel the task when the last fd with this
  *	flag is closed.
  * @VMGUEST_REQ_NO_DEADLINE: No deadline; @deadline_ms must be 0.
+ * @VMGUEST_REQ_RESPECT_SESSIONS: Whoever is logged on in the guest stands in the
+ *	way: %VMGUEST_BLOCKER_SESSION, or %VMGUEST_BLOCKER_LOCK while the session
+ *	is locked. A FORCE overrides them and tells whom. SHUTDOWN and RESTART;
+ *	EOPNOTSUPP when the agent does not offer it.
  */
 enum vmguest_request_flags {
 	VMGUEST_REQ_FORCE		= 1 << 0,
@@ -380,6 +388,7 @@ enum vmguest_request_flags {
 	VMGUEST_REQ_QUEUE		= 1 << 2,
 	VMGUEST_REQ_CANCEL_ON_CLOSE	= 1 << 3,
 	VMGUEST_REQ_NO_DEADLINE		= 1 << 4,
+	VMGUEST_REQ_RESPECT_SESSIONS	= 1 << 5,
 };
 
 /**
@@ -800,7 +809,7 @@ struct vmguest_task_cancel {
  * enum vmguest_blocker_kind - What stands in a request's way
  * @VMGUEST_BLOCKER_INHIBITOR: An inhibitor lock.
  * @VMGUEST_BLOCKER_SESSION: A user's session.
- * @VMGUEST_BLOCKER_LOCK: A locked screen or console.
+ * @VMGUEST_BLOCKER_LOCK: A user's session that is locked.
  * @VMGUEST_BLOCKER_STOP_JOB: A service that takes its time to stop.
  */
 enum vmguest_blocker_kind {

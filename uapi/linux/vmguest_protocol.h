@@ -192,11 +192,14 @@ struct vmguest_wire_reject {
  * @VMGUEST_WIRE_REQ_AGAIN: You may know this task: the connection was lost, or
  *	it became a FORCE.
  * @VMGUEST_WIRE_REQ_COMMITTED: GO was granted already: do not ask again.
+ * @VMGUEST_WIRE_REQ_RESPECT_SESSIONS: Sessions of class user are in the way.
+ *	SHUTDOWN and RESTART, to agents that offer it.
  */
 enum vmguest_wire_request_flags {
 	VMGUEST_WIRE_REQ_FORCE		= 1 << 0,
 	VMGUEST_WIRE_REQ_AGAIN		= 1 << 1,
 	VMGUEST_WIRE_REQ_COMMITTED	= 1 << 2,
+	VMGUEST_WIRE_REQ_RESPECT_SESSIONS = 1 << 3,
 };
 
 /**

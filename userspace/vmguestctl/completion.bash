@@ -12,7 +12,8 @@ _vmguestctl_options() {
 	unregister) echo "$all --abort" ;;
 	ping) echo "$all $ask" ;;
 	shutdown | restart)
-		echo "$all $ask --force --force-after --until --no-join --delay" ;;
+		echo "$all $ask --force --force-after --until --no-join --delay" \
+			"--respect-sessions" ;;
 	logoff)
 		echo "$all $ask --force --force-after --until --no-join --delay" \
 			"--grace --only-uid --all-but-uid" ;;

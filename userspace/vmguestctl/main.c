@@ -38,6 +38,7 @@ static const char options_help[] =
 "  --deadline TIME     when the request ends if it is not done; or 'none'\n"
 "  --force             ask nobody in the guest\n"
 "  --force-after TIME  ask first, then force\n"
+"  --respect-sessions  shutdown, restart: wait for who is logged on\n"
 "  --delay TIME        tell the guest's users first, and act that much later\n"
 "  --grace TIME        logoff: what a session has before it is killed\n"
 "  --only-uid UID      logoff: the sessions of this user of the guest\n"

@@ -37,6 +37,7 @@ enum {
 	OPTION_UNTIL,
 	OPTION_REASON,
 	OPTION_QUEUE,
+	OPTION_RESPECT_SESSIONS,
 	OPTION_NO_JOIN,
 	OPTION_DELAY,
 	OPTION_GRACE,
@@ -72,6 +73,7 @@ static const struct {
 	{ "until", 1, OPTION_UNTIL, REQUESTS },
 	{ "reason", 1, OPTION_REASON, ASKS },
 	{ "queue", 0, OPTION_QUEUE, ASKS },
+	{ "respect-sessions", 0, OPTION_RESPECT_SESSIONS, STOPS },
 	{ "no-join", 0, OPTION_NO_JOIN, REQUESTS },
 	{ "delay", 1, OPTION_DELAY, REQUESTS },
 	{ "grace", 1, OPTION_GRACE, COMMAND_LOGOFF },
@@ -335,6 +337,9 @@ static void set_flag(struct options *options, int option)
 		break;
 	case OPTION_QUEUE:
 		options->request.flags |= VMGUEST_REQ_QUEUE;
+		break;
+	case OPTION_RESPECT_SESSIONS:
+		options->request.flags |= VMGUEST_REQ_RESPECT_SESSIONS;
 		break;
 	case OPTION_NO_JOIN:
 		options->request.flags &= ~VMGUEST_REQ_JOIN;

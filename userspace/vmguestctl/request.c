@@ -62,6 +62,9 @@ static const char *unknown_option(const struct vmguest_options *how,
 		  "this module does not support --delay" },
 		{ how->grace_ms, VMGUEST_FEATURE_GRACE,
 		  "this module does not support --grace" },
+		{ how->flags & VMGUEST_REQ_RESPECT_SESSIONS,
+		  VMGUEST_FEATURE_RESPECT_SESSIONS,
+		  "this module does not support --respect-sessions" },
 	};
 	size_t i;
 
