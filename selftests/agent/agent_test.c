@@ -1196,6 +1196,93 @@ static void no_notice_of_logoffs_on_the_way_down(void)
 	expect_silence();
 }
 
+static void sessions_are_respected(void)
+{
+	write_sessions("alice 1000\nbob 1001 locked\ncarol 1002 closing\n");
+	begin();
+	check(test.capabilities & VMGUEST_CAP_RESPECT_SESSIONS);
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_RESPECT_SESSIONS,
+		     TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_SESSION, 0, "alice");
+	check(text_is(VMGUEST_BLOCKED_WHY, "session alice"));
+	check(test.frame.blocked.uid == 1000);
+	expect_blocked(VMGUEST_BLOCKER_LOCK, 0, "bob");
+	check(text_is(VMGUEST_BLOCKED_WHY, "session bob, locked"));
+	/* One logs off, the other unlocks; then both have gone. */
+	write_sessions("bob 1001\n");
+	expect_blocked(0, 0, "");
+	expect_blocked(VMGUEST_BLOCKER_SESSION, 0, "bob");
+	write_sessions("");
+	expect_blocked(0, 0, "");
+	expect(VMGUEST_WIRE_COMMIT);
+}
+
+static void sessions_and_inhibitors(void)
+{
+	write_list("blockers", "12 apt\n");
+	write_sessions("alice 1000\n");
+	begin();
+	host_request(VMGUEST_VERB_RESTART, VMGUEST_WIRE_REQ_RESPECT_SESSIONS,
+		     TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	expect_blocked(VMGUEST_BLOCKER_SESSION, 0, "alice");
+	write_sessions("");
+	expect_blocked(0, 0, "");
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	expect_silence();
+	remove_list("blockers");
+	expect_blocked(0, 0, "");
+	expect(VMGUEST_WIRE_COMMIT);
+}
+
+/* Nobody has asked for it. */
+static void sessions_that_are_not_respected(void)
+{
+	write_sessions("alice 1000\n");
+	begin();
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+}
+
+static void force_overrides_sessions(void)
+{
+	write_sessions("alice 1000\n");
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_RESPECT_SESSIONS |
+		     VMGUEST_WIRE_REQ_FORCE, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_SESSION, 0, "alice");
+	expect(VMGUEST_WIRE_COMMIT);
+}
+
+static void sessions_until_it_becomes_a_force(void)
+{
+	write_sessions("alice 1000\n");
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_RESPECT_SESSIONS,
+		     TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_SESSION, 0, "alice");
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_RESPECT_SESSIONS |
+		     VMGUEST_WIRE_REQ_FORCE | VMGUEST_WIRE_REQ_AGAIN, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_LAST_BREATH);
+	expect_recorded("poweroff force");
+}
+
+/* The host never asks for that. */
+static void sessions_of_a_logoff(void)
+{
+	write_sessions("alice 1000\n");
+	begin();
+	host_request(VMGUEST_VERB_LOGOFF, VMGUEST_WIRE_REQ_RESPECT_SESSIONS,
+		     TASK);
+	expect_result(VMGUEST_WIRE_INVALID, 0, 0);
+}
+
 /* Whether the agent's log has a line with @words. */
 static bool logged(const char *words)
 {
@@ -1600,6 +1687,12 @@ static const struct {
 	TEST(no_notice_of_what_the_host_does),
 	TEST(notice_to_another_host),
 	TEST(no_notice_of_logoffs_on_the_way_down),
+	TEST(sessions_are_respected),
+	TEST(sessions_and_inhibitors),
+	TEST(sessions_that_are_not_respected),
+	TEST(force_overrides_sessions),
+	TEST(sessions_until_it_becomes_a_force),
+	TEST(sessions_of_a_logoff),
 	TEST(config_denies),
 	TEST(config_denies_force),
 	TEST(config_denies_what_was_granted),

@@ -27,7 +27,7 @@ struct agent;
  * @session_lives: Whether a session that is being ended is still there.
  * @forget_session: Let go of a session's watch.
  * @watch_sessions: From now on, or no longer, agent_sessions_changed() also
- *	tells of those who log on. May be NULL.
+ *	tells of those who log on, off, and lock. May be NULL.
  * @follow_session: A session that logins_look() has seen for the first time:
  *	logins_force() tells when somebody has it stopped. May be NULL.
  * @unfollow_session: No longer. May be NULL.

@@ -21,6 +21,7 @@
 #define LOGIND_NAME	"org.freedesktop.login1"
 #define LOGIND_PATH	"/org/freedesktop/login1"
 #define LOGIND_MANAGER	"org.freedesktop.login1.Manager"
+#define LOGIND_SESSION	"org.freedesktop.login1.Session"
 
 #define SYSTEMD_NAME	"org.freedesktop.systemd1"
 #define SYSTEMD_PATH	"/org/freedesktop/systemd1"
@@ -44,13 +45,19 @@
 #define BUS_RETRY_MS	1000
 
 /**
- * struct scope - The unit of a session
+ * struct scope - What the bus tells of a session
  * @name: Name of the session, empty for none.
- * @changes: Tells when the unit has changed.
+ * @changes: Tells when its unit has changed.
+ * @lock_changes: Tells when the session has changed.
+ * @lock: The running call that asks whether it is locked, or NULL.
+ * @locked: It is.
  */
 struct scope {
 	char name[SESSION_NAME_SIZE];
 	sd_bus_slot *changes;
+	sd_bus_slot *lock_changes;
+	sd_bus_slot *lock;
+	bool locked;
 };
 
 /**
@@ -109,6 +116,9 @@ static void logind_forget_calls(void)
 static void scope_forget(struct scope *scope)
 {
 	scope->changes = sd_bus_slot_unref(scope->changes);
+	scope->lock_changes = sd_bus_slot_unref(scope->lock_changes);
+	scope->lock = sd_bus_slot_unref(scope->lock);
+	scope->locked = false;
 }
 
 /* The next connection follows them anew. */
@@ -403,6 +413,61 @@ static struct scope *scope_find(const char *name)
 	return NULL;
 }
 
+/* Screen lockers say so, where there are any; a console has none. */
+static int lock_answered(sd_bus_message *message, void *data,
+			 sd_bus_error *error)
+{
+	struct scope *scope = data;
+	bool before = scope->locked;
+	int locked;
+
+	(void)error;
+	scope->lock = sd_bus_slot_unref(scope->lock);
+	if (sd_bus_message_is_method_error(message, NULL) ||
+	    sd_bus_message_read(message, "v", "b", &locked) <= 0)
+		return 0;
+	scope->locked = locked;
+	if (scope->locked != before)
+		agent_sessions_changed(logind.agent);
+	return 0;
+}
+
+static int lock_ask(struct scope *scope, const char *path)
+{
+	scope->lock = sd_bus_slot_unref(scope->lock);
+	return sd_bus_call_method_async(logind.bus.bus, &scope->lock,
+					LOGIND_NAME, path, DBUS_PROPERTIES,
+					"Get", lock_answered, scope, "ss",
+					LOGIND_SESSION, "LockedHint");
+}
+
+static int lock_changed(sd_bus_message *message, void *data,
+			sd_bus_error *error)
+{
+	(void)error;
+	lock_ask(data, sd_bus_message_get_path(message));
+	return 0;
+}
+
+static int lock_watch(struct scope *scope)
+{
+	char *path = NULL;
+	int err;
+
+	err = sd_bus_path_encode(LOGIND_PATH "/session", scope->name, &path);
+	if (err >= 0)
+		err = sd_bus_match_signal_async(logind.bus.bus,
+						&scope->lock_changes,
+						LOGIND_NAME, path,
+						DBUS_PROPERTIES,
+						"PropertiesChanged",
+						lock_changed, NULL, scope);
+	if (err >= 0)
+		err = lock_ask(scope, path);
+	free(path);
+	return err;
+}
+
 static void scope_watch(struct scope *scope)
 {
 	char unit[UNIT_SIZE];
@@ -420,6 +485,8 @@ static void scope_watch(struct scope *scope)
 						"PropertiesChanged",
 						scope_changed, NULL, scope);
 	free(path);
+	if (err >= 0)
+		err = lock_watch(scope);
 	if (err < 0)
 		log_warn("session %s is not watched: %s", scope->name,
 			 strerror(-err));
@@ -565,7 +632,7 @@ static void logind_close(void)
 static __u64 logind_capabilities(void)
 {
 	__u64 capabilities = CAPABILITIES_BASE | VMGUEST_CAP_LOGOFF |
-			     VMGUEST_CAP_NOTICE;
+			     VMGUEST_CAP_NOTICE | VMGUEST_CAP_RESPECT_SESSIONS;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hook_paths); i++)
@@ -599,7 +666,8 @@ static bool session_is_closing(const char *id)
 
 static void session_fill(struct session *session, const char *id)
 {
-	char *tty = NULL;
+	const struct scope *scope = scope_find(id);
+	char *tty = NULL, *from = NULL;
 
 	memset(session, 0, sizeof(*session));
 	session->watch.fd = -1;
@@ -607,6 +675,10 @@ static void session_fill(struct session *session, const char *id)
 	if (sd_session_get_tty(id, &tty) >= 0)
 		snprintf(session->line, sizeof(session->line), "%s", tty);
 	free(tty);
+	if (sd_session_get_remote_host(id, &from) >= 0)
+		snprintf(session->from, sizeof(session->from), "%s", from);
+	free(from);
+	session->locked = scope && scope->locked;
 	session->closing = session_is_closing(id);
 	if (sd_session_get_uid(id, &session->uid) < 0) {
 		session->uid = (uid_t)-1;

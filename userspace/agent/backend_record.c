@@ -5,12 +5,12 @@
  * Everything above it is the real agent. The sessions are the lines of
  * FILE.sessions, each a name and a uid, and a line vanishes when its session is
  * ended; one that starts with "stubborn" has to be killed, one that starts with
- * "immortal" stays, as closing. Who writes "forced" behind a session has it
- * stopped. The guest goes down by itself while there is FILE.down, with how in
- * it. The lines of FILE.blockers stand in the way, each a pid and
- * a name. A stop waits while there is FILE.jobs, a percentage and the names of
- * units. After "poweroff" the agent exits, after "reboot" it comes back as
- * another boot.
+ * "immortal" stays, as closing. Behind it can be "closing", "locked", or "forced":
+ * somebody in the guest has it stopped. The lines of FILE.blockers stand in the
+ * way, each a pid and a name. While there is FILE.down the guest goes down by
+ * itself; its line says how. A stop waits while there is FILE.jobs, a percentage
+ * and the names of units. After "poweroff" the agent exits, after "reboot" it
+ * comes back as another boot.
  */
 #include <errno.h>
 #include <limits.h>
@@ -203,10 +203,11 @@ static void record_close(void)
 static __u64 record_capabilities(void)
 {
 	return CAPABILITIES_BASE | VMGUEST_CAP_LOGOFF |
-	       VMGUEST_CAP_LAST_BREATH | VMGUEST_CAP_NOTICE;
+	       VMGUEST_CAP_LAST_BREATH | VMGUEST_CAP_NOTICE |
+	       VMGUEST_CAP_RESPECT_SESSIONS;
 }
 
-/* "alice 1000", "alice 1000 closing" */
+/* "alice 1000", "alice 1000 closing", "alice 1000 locked" */
 static void record_fill_session(struct session *session, const char *line)
 {
 	memset(session, 0, sizeof(*session));
@@ -214,6 +215,7 @@ static void record_fill_session(struct session *session, const char *line)
 	if (sscanf(line, "%63s %u", session->name, &session->uid) < 2)
 		session->uid = (uid_t)-1;
 	session->closing = strstr(line, " closing");
+	session->locked = strstr(line, " locked");
 	strcpy(session->user, session->name);
 }
 

@@ -128,6 +128,8 @@ static void request_end_checks(struct agent *agent)
 	request->asked = false;
 	if (agent->backend->check_over)
 		agent->backend->check_over();
+	if (request->respect && agent->backend->watch_sessions)
+		agent->backend->watch_sessions(false);
 }
 
 static void request_settle(struct agent *agent)
@@ -233,6 +235,8 @@ void request_sessions_changed(struct agent *agent)
 	if (request->state == REQUEST_ACTING &&
 	    request->verb == VMGUEST_VERB_LOGOFF)
 		logoff_sessions_changed(agent);
+	else if (request->respect)
+		request_blockers_changed(agent);
 }
 
 void request_logged_off(struct agent *agent,
@@ -291,6 +295,41 @@ static void request_tell_blockers(struct agent *agent)
 		log_task(LOG_INFO, request->id, "not blocked any more");
 }
 
+static void session_blocks(const struct session *session,
+			   struct blocker *blocker)
+{
+	*blocker = (struct blocker){
+		.kind = session->locked ? VMGUEST_BLOCKER_LOCK :
+					  VMGUEST_BLOCKER_SESSION,
+		.uid = session->uid,
+		.pid = session->pid,
+	};
+	snprintf(blocker->who, sizeof(blocker->who), "%s", session->user);
+	snprintf(blocker->why, sizeof(blocker->why),
+		 "session %.30s%s%.30s%s%.30s%s", session->name,
+		 *session->line ? " on " : "", session->line,
+		 *session->from ? " from " : "", session->from,
+		 session->locked ? ", locked" : "");
+}
+
+/* Who has left a session, and what was left behind, is in nobody's way. */
+static int request_add_sessions(struct request *request,
+				const struct vmguest_backend *backend)
+{
+	static struct session sessions[SESSION_MAX];
+	struct blocker blocker;
+	int i, count;
+
+	count = backend->sessions(sessions, SESSION_MAX);
+	for (i = 0; i < count; i++) {
+		if (sessions[i].closing)
+			continue;
+		session_blocks(&sessions[i], &blocker);
+		blockers_add(&request->found, &blocker);
+	}
+	return count < 0 ? count : 0;
+}
+
 /* An answer that nobody waits for any more ends here unheard. */
 void request_checked(struct agent *agent, int err)
 {
@@ -304,6 +343,8 @@ void request_checked(struct agent *agent, int err)
 		request_check(agent);
 		return;
 	}
+	if (!err && request->respect)
+		err = request_add_sessions(request, agent->backend);
 	if (err && !request->force) {
 		request_done(agent, VMGUEST_WIRE_FAILED, strerror(-err));
 		return;
@@ -403,6 +444,8 @@ static const char *request_unsupported(struct agent *agent,
 
 	if (frame->request.flags & VMGUEST_WIRE_REQ_FORCE)
 		needs |= VMGUEST_CAP_FORCE;
+	if (frame->request.flags & VMGUEST_WIRE_REQ_RESPECT_SESSIONS)
+		needs |= VMGUEST_CAP_RESPECT_SESSIONS;
 	if (needs & agent->options.denied)
 		return "the guest's owner has turned it off";
 	if (needs & ~agent->backend->capabilities())
@@ -422,6 +465,12 @@ static bool request_is_admitted(struct agent *agent,
 	if (why) {
 		request_turn_away(agent, id, verb, VMGUEST_WIRE_UNSUPPORTED,
 				  why);
+		return false;
+	}
+	if ((frame->request.flags & VMGUEST_WIRE_REQ_RESPECT_SESSIONS) &&
+	    verb == VMGUEST_VERB_LOGOFF) {
+		request_turn_away(agent, id, verb, VMGUEST_WIRE_INVALID,
+				  "a logoff is about the sessions");
 		return false;
 	}
 	if (frame->request.scope != VMGUEST_SCOPE_ALL &&
@@ -467,6 +516,8 @@ static int request_begin(struct agent *agent, const struct vmguest_frame *frame)
 	request->id = frame->task_id;
 	request->verb = frame->request.verb;
 	request->force = frame->request.flags & VMGUEST_WIRE_REQ_FORCE;
+	request->respect = frame->request.flags &
+			   VMGUEST_WIRE_REQ_RESPECT_SESSIONS;
 	request->clear = false;
 	request->percent = 0;
 	request->found.count = 0;
@@ -498,6 +549,18 @@ static void request_announce(struct agent *agent,
 			   frame->request.delay_ms);
 }
 
+/* Before they are listed, so that nobody comes or goes unseen. */
+static void request_watch_sessions(struct agent *agent)
+{
+	int err = 0;
+
+	if (agent->request.respect && agent->backend->watch_sessions)
+		err = agent->backend->watch_sessions(true);
+	if (err)
+		log_task(LOG_WARNING, agent->request.id,
+			 "sessions are not watched: %s", strerror(-err));
+}
+
 static void request_new(struct agent *agent, const struct vmguest_frame *frame)
 {
 	struct request *request = &agent->request;
@@ -522,6 +585,7 @@ static void request_new(struct agent *agent, const struct vmguest_frame *frame)
 	}
 	request_say(agent, VMGUEST_WIRE_ACCEPTED);
 	request_announce(agent, frame);
+	request_watch_sessions(agent);
 	request_check(agent);
 }
 

@@ -36,6 +36,7 @@ enum request_state {
  * @id: The task's id.
  * @verb: enum vmguest_verb.
  * @force: Ask nobody.
+ * @respect: Sessions are in the way.
  * @deadline: Drops it while it has not been granted.
  * @asked: The backend was asked who stands in the way.
  * @outdated: That has changed since.
@@ -54,6 +55,7 @@ struct request {
 	__u64 id;
 	unsigned int verb;
 	bool force;
+	bool respect;
 	struct timer deadline;
 	bool asked;
 	bool outdated;

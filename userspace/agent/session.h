@@ -18,6 +18,8 @@
  * @user: Who is logged on, for people.
  * @uid: The same, (uid_t)-1 when unknown.
  * @line: Its terminal below /dev, or empty.
+ * @from: The host that it came from, or empty.
+ * @locked: Its screen or console is locked, as far as the backend knows.
  * @pid: Its leader, where the backend knows it.
  * @tty: Device of its terminal, 0 for none.
  * @closing: Its user has left it, or somebody has begun to end it; processes of
@@ -30,6 +32,8 @@ struct session {
 	char user[SESSION_NAME_SIZE];
 	uid_t uid;
 	char line[SESSION_NAME_SIZE];
+	char from[SESSION_NAME_SIZE];
+	bool locked;
 	pid_t pid;
 	dev_t tty;
 	bool closing;
