@@ -63,6 +63,16 @@ agent_has_logged() {
 	agent_log | grep -qF -- "$1"
 }
 
+# agent_has_logged_line PATTERN
+agent_has_logged_line() {
+	agent_log | grep -q -- "$1"
+}
+
+# vm_is STATE: as the host shows it
+vm_is() {
+	[[ $(vmguestctl status self --json) =~ \"state\":\ *\"$1\" ]]
+}
+
 sessions() {
 	loginctl list-sessions --no-legend
 }
