@@ -5,6 +5,7 @@
 #include <linux/cred.h>
 #include <linux/ktime.h>
 #include <linux/percpu.h>
+#include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <net/genetlink.h>
@@ -425,21 +426,15 @@ void vmguest_event_vm_state(struct vmguest_vm *vm)
 	vmguest_event_vm(vm, VMGUEST_CMD_VM_RUNNING);
 }
 
-/* Was it told that the guest goes down by itself, and nothing else since? */
-bool vmguest_event_is_down_by_guest(const struct vmguest_vm *vm)
-{
-	lockdep_assert_held(&vm->lock);
-	return vm->told.going_down && !vm->told.down_task_id;
-}
-
 /*
  * vmguest_event_vm_down - Tell that a guest goes down
  * @vm: Its VM, its lock held.
  * @task_id: The task that it does it for, 0 when it does it by itself.
  * @end: enum vmguest_wire_end, 0 when it has not said how yet.
  *
- * A guest that does it by itself may say so more than once, the last time in its
- * last breath: only another end than before is news.
+ * A guest may say so more than once, the last time in its last breath: only
+ * another end than before is news, and one that changes its mind again and again
+ * is not heard for a while.
  */
 void vmguest_event_vm_down(struct vmguest_vm *vm, u64 task_id, u32 end)
 {
@@ -447,8 +442,8 @@ void vmguest_event_vm_down(struct vmguest_vm *vm, u64 task_id, u32 end)
 	struct event_cause cause;
 
 	lockdep_assert_held(&vm->lock);
-	if (!task_id && vmguest_event_is_down_by_guest(vm) &&
-	    (!end || end == vm->told.down_end))
+	if (vm->told.going_down && task_id == vm->told.down_task_id &&
+	    (!end || end == vm->told.down_end || !__ratelimit(&vm->notices)))
 		return;
 	vm->told.running = false;
 	vm->told.going_down = true;

@@ -65,7 +65,6 @@ void vmguest_event_get_stats(struct vmguest_event_stats *stats);
 void vmguest_event_vm(struct vmguest_vm *vm, u8 cmd);
 void vmguest_event_vm_changed(struct vmguest_vm *vm, u32 what);
 void vmguest_event_vm_state(struct vmguest_vm *vm);
-bool vmguest_event_is_down_by_guest(const struct vmguest_vm *vm);
 void vmguest_event_vm_down(struct vmguest_vm *vm, u64 task_id, u32 end);
 void vmguest_event_logoff(struct vmguest_task *task);
 void vmguest_event_logoff_by_guest(struct vmguest_vm *vm,

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Notices: what a guest does by itself. They are its word: they change what is
- * shown and told of its VM, and nothing of a task.
+ * shown and told of its VM, and nothing of a task. One that says too much is not
+ * heard for a while.
  */
 #include <linux/lockdep.h>
+#include <linux/ratelimit.h>
 #include <linux/vmguest_netlink.h>
 
 #include "event.h"
 #include "notice.h"
 #include "protocol.h"
+#include "task.h"
 #include "vm.h"
 
 /* A guest that goes down for a task is on its way already, however it started. */
 static void notice_going_down(struct vmguest_vm *vm,
 			      const struct vmguest_frame *frame)
 {
+	vm->leaving = true;
 	if (vm->told.going_down && vm->told.down_task_id)
 		return;
 	if (vm->state != VMGUEST_VM_GONE)
@@ -24,8 +28,8 @@ static void notice_going_down(struct vmguest_vm *vm,
 
 static void notice_stays_up(struct vmguest_vm *vm)
 {
-	if (!vmguest_event_is_down_by_guest(vm) ||
-	    vm->state != VMGUEST_VM_STOPPING)
+	vm->leaving = false;
+	if (vm->state != VMGUEST_VM_STOPPING || vmguest_task_takes_down(vm))
 		return;
 	vm->state = VMGUEST_VM_RUNNING;
 	vmguest_event_vm_state(vm);
@@ -40,6 +44,8 @@ void vmguest_notice_handle(struct vmguest_vm *vm,
 			   const struct vmguest_frame *frame)
 {
 	lockdep_assert_held(&vm->lock);
+	if (!__ratelimit(&vm->notices))
+		return;
 	switch (frame->notice.kind) {
 	case VMGUEST_NOTICE_GOING_DOWN:
 		notice_going_down(vm, frame);

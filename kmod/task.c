@@ -402,7 +402,7 @@ static void vmguest_task_complete(struct vmguest_task *task,
 	/* Unless it is not the task that brings the guest down. */
 	if (vm->state == VMGUEST_VM_STOPPING && vm->channel &&
 	    task == vm->task && result != VMGUEST_RESULT_SUCCESS &&
-	    !vmguest_event_is_down_by_guest(vm))
+	    !vm->leaving)
 		vm->state = VMGUEST_VM_RUNNING;
 	vmguest_event_vm_state(vm);
 	task_retire(task);
@@ -501,6 +501,15 @@ static struct vmguest_task *task_current(struct vmguest_vm *vm)
 void vmguest_task_check_deadline(struct vmguest_vm *vm)
 {
 	task_current(vm);
+}
+
+/* Has the guest been told to go down for a request that is running? */
+bool vmguest_task_takes_down(struct vmguest_vm *vm)
+{
+	const struct vmguest_task *task = task_current(vm);
+
+	return task && task->verb != VMGUEST_VERB_LOGOFF &&
+	       (task->proofs & VMGUEST_PROOF_COMMITTED);
 }
 
 static void task_queue_send(struct vmguest_task *task)
@@ -896,6 +905,8 @@ static int task_blocked(struct vmguest_task *task,
  */
 static void task_vm_stopping(struct vmguest_vm *vm, u64 task_id, u32 end)
 {
+	if (!task_id)
+		vm->leaving = true;
 	if (vm->state != VMGUEST_VM_GONE)
 		vm->state = VMGUEST_VM_STOPPING;
 	vmguest_event_vm_down(vm, task_id, end);

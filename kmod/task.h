@@ -154,6 +154,7 @@ int vmguest_task_handle(struct vmguest_vm *vm,
 void vmguest_task_get_event(struct vmguest_task *task,
 			    struct vmguest_task_event *event);
 void vmguest_task_check_deadline(struct vmguest_vm *vm);
+bool vmguest_task_takes_down(struct vmguest_vm *vm);
 void vmguest_task_agent_back(struct vmguest_vm *vm, bool same_boot);
 void vmguest_task_agent_lost(struct vmguest_vm *vm);
 void vmguest_task_rearm(struct vmguest_vm *vm);

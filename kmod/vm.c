@@ -7,6 +7,7 @@
 #include <linux/ctype.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/ratelimit.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
@@ -27,6 +28,10 @@
 
 /* Connections of one guest that bring a last breath. */
 #define VM_HOOKS_MAX	2
+
+/* What a guest may have told by its mere word: twice its agent's sessions. */
+#define VM_NOTICES_INTERVAL	(10 * HZ)
+#define VM_NOTICES		512
 
 #define VM_UNREGISTERED_PREFIX	"cid-"
 
@@ -124,6 +129,8 @@ static struct vmguest_vm *vm_create(u32 cid)
 	INIT_WORK(&vm->reap, vm_reap);
 	INIT_DELAYED_WORK(&vm->watch, vm_watch);
 	spin_lock_init(&vm->lock);
+	ratelimit_state_init(&vm->notices, VM_NOTICES_INTERVAL, VM_NOTICES);
+	ratelimit_set_flags(&vm->notices, RATELIMIT_MSG_ON_RELEASE);
 	INIT_LIST_HEAD(&vm->channels);
 	INIT_LIST_HEAD(&vm->pings);
 	INIT_LIST_HEAD(&vm->sends);
@@ -1267,6 +1274,8 @@ static void vm_install(struct vmguest_vm *vm, struct vmguest_channel *channel,
 	vm->capabilities = channel->capabilities;
 	if (vm->state != VMGUEST_VM_STOPPING || !same_boot)
 		vm->state = VMGUEST_VM_RUNNING;
+	if (!same_boot)
+		vm->leaving = false;
 	channel->phase = VMGUEST_CHANNEL_ACTIVE;
 	vmguest_heartbeat_start(&vm->heartbeat, READ_ONCE(heartbeat_ms));
 	vm->silent = false;

@@ -4,6 +4,7 @@
 
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/ratelimit_types.h>
 #include <linux/rhashtable-types.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
@@ -95,6 +96,8 @@ struct vmguest_guest_info {
  * @refused: Connections refused.
  * @heartbeat: Signs of life of @channel's agent.
  * @silent: Its heartbeats have stopped.
+ * @leaving: Its guest goes down by itself, as the guest says.
+ * @notices: Bounds what all who listen are told only because its guest says so.
  * @told: What was told of it.
  * @info: What the guest said of itself; kept when it leaves.
  */
@@ -138,6 +141,8 @@ struct vmguest_vm {
 	u64 refused;
 	struct vmguest_heartbeat heartbeat;
 	bool silent;
+	bool leaving;
+	struct ratelimit_state notices;
 	struct vmguest_told told;
 	struct vmguest_guest_info info;
 };

@@ -122,7 +122,7 @@ static bool agent_carries_on(enum sim_deed deed)
 {
 	return deed == SIM_CARRY_ON || deed == SIM_REDIAL ||
 	       deed == SIM_DIE_AT_BYTE || deed == SIM_FORGE ||
-	       deed == SIM_LIE || deed == SIM_FLOOD;
+	       deed == SIM_LIE || deed == SIM_FLOOD || deed == SIM_NOTICE;
 }
 
 /* Return: true when duty goes on after what was ordered for @moment. */
@@ -427,6 +427,21 @@ static void agent_do_flood(struct stream *stream, uint64_t count)
 	}
 }
 
+static void agent_do_notice(struct stream *stream, uint64_t count)
+{
+	const struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_NOTICE,
+		.notice = {
+			.kind = VMGUEST_NOTICE_LOGOFF,
+			.how = VMGUEST_WIRE_LOGOFF_NORMAL,
+			.ended = 1,
+		},
+	};
+
+	while (count--)
+		agent_send(stream, &frame);
+}
+
 /* What is said about a request that the agent works on. */
 static bool agent_needs_task(enum sim_deed deed)
 {
@@ -530,6 +545,9 @@ void agent_do(struct sim_guest *guest, enum sim_deed deed, uint64_t arg)
 		break;
 	case SIM_FLOOD:
 		agent_do_flood(stream, arg);
+		break;
+	case SIM_NOTICE:
+		agent_do_notice(stream, arg);
 		break;
 	case SIM_BLOCKED:
 		agent_say_blocked(stream, guest->task_id);

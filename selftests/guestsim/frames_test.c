@@ -89,6 +89,11 @@ static const struct field fields[] = {
 	  OUTSIDE(VMGUEST_END_HALT), "bad payload" },
 	{ VMGUEST_WIRE_LAST_BREATH, PAYLOAD(last_breath, reserved), ANY_BIT,
 	  "bad payload" },
+	/* The sample is a logoff; agent_test has what other kinds must not say. */
+	{ VMGUEST_WIRE_NOTICE, PAYLOAD(notice, kind),
+	  OUTSIDE(VMGUEST_NOTICE_LOGOFF), "bad payload" },
+	{ VMGUEST_WIRE_NOTICE, PAYLOAD(notice, how),
+	  OUTSIDE(VMGUEST_WIRE_LOGOFF_FORCED), "bad payload" },
 };
 
 /**
@@ -125,11 +130,13 @@ static const struct shape shapes[] = {
 	  sizeof(struct vmguest_wire_last_breath), 0, 0, 1 },
 	{ VMGUEST_WIRE_PONG, "PONG", 0, 0, 0, 1 },
 	{ VMGUEST_WIRE_GOODBYE, "GOODBYE", 0, 0, 0, ALL },
+	{ VMGUEST_WIRE_NOTICE, "NOTICE", sizeof(struct vmguest_wire_notice), 1,
+	  VMGUEST_WIRE_TEXT_MAX, ALL },
 };
 
 /* Types that an agent must not send, unknown ones and the module's. */
 static const uint16_t bad_types[] = {
-	0, 0x0a, 0x7f, 0x80, 0x88, 0x0101, 0xffff,
+	0, 0x0b, 0x7f, 0x80, 0x88, 0x0101, 0xffff,
 	VMGUEST_WIRE_WELCOME, VMGUEST_WIRE_REJECT, VMGUEST_WIRE_REQUEST,
 	VMGUEST_WIRE_CANCEL, VMGUEST_WIRE_GO, VMGUEST_WIRE_PING,
 	VMGUEST_WIRE_LAST_BREATH_ACK,
@@ -172,7 +179,8 @@ static size_t make_good(uint16_t type, uint64_t task_id,
 	struct vmguest_frame frame = { .type = type };
 	unsigned int i;
 
-	if (type != VMGUEST_WIRE_HELLO && type != VMGUEST_WIRE_GOODBYE)
+	if (type != VMGUEST_WIRE_HELLO && type != VMGUEST_WIRE_GOODBYE &&
+	    type != VMGUEST_WIRE_NOTICE)
 		frame.task_id = task_id;
 	switch (type) {
 	case VMGUEST_WIRE_HELLO:
@@ -190,6 +198,12 @@ static size_t make_good(uint16_t type, uint64_t task_id,
 		break;
 	case VMGUEST_WIRE_LAST_BREATH:
 		frame.last_breath.end = VMGUEST_END_POWEROFF;
+		break;
+	case VMGUEST_WIRE_NOTICE:
+		frame.notice.kind = VMGUEST_NOTICE_LOGOFF;
+		frame.notice.how = VMGUEST_WIRE_LOGOFF_NORMAL;
+		frame.notice.ended = 1;
+		frame.notice.left = 1;
 		break;
 	}
 	for (i = 0; i < VMGUEST_FRAME_TEXTS; i++) {
@@ -364,6 +378,7 @@ static const struct {
 	{ VMGUEST_WIRE_LAST_BREATH, BIT(IDLE) | BIT(COMMITTED) | BIT(HOOK) },
 	{ VMGUEST_WIRE_PONG, ACTIVE },
 	{ VMGUEST_WIRE_GOODBYE, ACTIVE },
+	{ VMGUEST_WIRE_NOTICE, ACTIVE },
 };
 
 FIXTURE(frames) {

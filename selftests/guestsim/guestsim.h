@@ -28,7 +28,8 @@ struct sim_guest;
 
 #define SIM_CAPABILITIES						\
 	(VMGUEST_CAP_SHUTDOWN | VMGUEST_CAP_RESTART | VMGUEST_CAP_LOGOFF | \
-	 VMGUEST_CAP_FORCE | VMGUEST_CAP_CANCEL | VMGUEST_CAP_LAST_BREATH)
+	 VMGUEST_CAP_FORCE | VMGUEST_CAP_CANCEL | VMGUEST_CAP_LAST_BREATH | \
+	 VMGUEST_CAP_NOTICE)
 
 /**
  * enum sim_moment - When a guest can be told to do something else
@@ -91,6 +92,7 @@ enum sim_moment {
  * @SIM_LIE: Says ACCEPTED, COMMIT, RESULT and LAST_BREATH of task @arg, carries
  *	on.
  * @SIM_FLOOD: Sends @arg PONGs about no task, then carries on.
+ * @SIM_NOTICE: Sends @arg NOTICEs of a session that has ended, carries on.
  * @SIM_BLOCKED: Says BLOCKED, then hangs.
  * @SIM_RESULT: Says RESULT with code @arg.
  * @SIM_HALT: Ends in another way than asked: LAST_BREATH of the other kind.
@@ -122,6 +124,7 @@ enum sim_deed {
 	SIM_FORGE,
 	SIM_LIE,
 	SIM_FLOOD,
+	SIM_NOTICE,
 	SIM_BLOCKED,
 	SIM_RESULT,
 	SIM_HALT,

@@ -57,7 +57,9 @@ struct shared {
 	volatile bool is;
 };
 
-enum hostility { HANGS, READS_NOTHING, FRAMES, LIES, GARBAGE, CONNECTIONS };
+enum hostility {
+	HANGS, READS_NOTHING, FRAMES, LIES, NOTICES, GARBAGE, CONNECTIONS
+};
 
 FIXTURE(beside) {
 	int fd;
@@ -82,6 +84,7 @@ FIXTURE_VARIANT_ADD(beside, one_that_hangs) { .how = HANGS };
 FIXTURE_VARIANT_ADD(beside, one_that_reads_nothing) { .how = READS_NOTHING };
 FIXTURE_VARIANT_ADD(beside, one_that_floods) { .how = FRAMES };
 FIXTURE_VARIANT_ADD(beside, one_that_floods_with_lies) { .how = LIES };
+FIXTURE_VARIANT_ADD(beside, one_that_floods_with_notices) { .how = NOTICES };
 FIXTURE_VARIANT_ADD(beside, one_that_floods_with_garbage) { .how = GARBAGE };
 FIXTURE_VARIANT_ADD(beside, one_that_floods_with_connections) {
 	.how = CONNECTIONS };
@@ -147,6 +150,10 @@ static void hostile_act(struct sim_guest *guest, enum hostility how)
 	case LIES:
 		while (sim_guest_backlog(guest) < FLOOD_BYTES)
 			sim_guest_do(guest, SIM_LIE, UINT64_MAX);
+		break;
+	case NOTICES:
+		if (sim_guest_backlog(guest) < FLOOD_BYTES)
+			sim_guest_do(guest, SIM_NOTICE, FLOOD_FRAMES);
 		break;
 	case GARBAGE:
 		if (sim_hand_is_over(guest))

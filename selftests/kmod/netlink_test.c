@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -1268,6 +1269,99 @@ TEST_F(netlink, a_guest_that_goes_down_does_so_whatever_a_task_says)
 	EXPECT_SILENCE(&l);
 	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
 	EXPECT_EQ(VMGUEST_VM_STOPPING, vm.state);
+	nl_close(&l.nl);
+}
+
+/* Nor does one that was granted, and then failed. */
+TEST_F(netlink, a_guest_that_goes_down_does_so_whatever_becomes_of_a_task)
+{
+	struct vmguest_vm_get vm;
+	struct listener l;
+
+	CONNECT();
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_GOING_DOWN, 0, 0, 0, "");
+	ASK_REASON(VMGUEST_SHUTDOWN, VMGUEST_REQ_FORCE);
+	ACCEPT();
+	COMMIT();
+	LISTEN(&l);
+	sim_send_result(&self->sim, self->id, VMGUEST_WIRE_FAILED, 0, 0, "");
+	EXPECT_EVENT(&l, VMGUEST_CMD_TASK_COMPLETED);
+	EXPECT_SILENCE(&l);
+	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(VMGUEST_VM_STOPPING, vm.state);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_STAYS_UP, 0, 0, 0, "");
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_RUNNING);
+	nl_close(&l.nl);
+}
+
+/* Nobody waits any more for what became of the stop that it was granted. */
+TEST_F(netlink, a_guest_that_stays_up_after_its_task_is_told_so)
+{
+	struct vmguest_request request =
+		request_for(self->vm, VMGUEST_REQ_NO_DEADLINE);
+	struct vmguest_vm_get vm;
+	struct listener l;
+	uint64_t told;
+
+	CONNECT();
+	request.deadline_ms = 0;
+	request.until = VMGUEST_UNTIL_ACCEPTED;
+	ASK(VMGUEST_SHUTDOWN, &request);
+	ASSERT_TRUE(sim_accept(&self->sim, &told));
+	vmg_poll(self->task, POLLIN, VMG_PATIENCE_MS);
+	EXPECT_ENDED(vmg_task(self->task), VMGUEST_RESULT_SUCCESS, 0);
+	LISTEN(&l);
+	COMMIT();
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_GOING_DOWN);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_STAYS_UP, 0, 0, 0, "");
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_RUNNING);
+	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(VMGUEST_VM_RUNNING, vm.state);
+	nl_close(&l.nl);
+}
+
+TEST_F(netlink, an_end_is_told_once)
+{
+	struct listener l;
+	int i;
+
+	CONNECT();
+	ASK_REASON(VMGUEST_SHUTDOWN, 0);
+	ACCEPT();
+	COMMIT();
+	LISTEN(&l);
+	for (i = 0; i < 3; i++)
+		sim_send_last_breath(&self->sim, self->id,
+				     VMGUEST_END_POWEROFF);
+	EXPECT_EVENT(&l, VMGUEST_CMD_VM_GOING_DOWN);
+	EXPECT_STAGE(&l, VMGUEST_STAGE_LAST_BREATH);
+	EXPECT_SILENCE(&l);
+	nl_close(&l.nl);
+}
+
+/* protocol.rst, "Limits"; for 10 seconds, longer than this takes. */
+#define NOTICES_HEEDED	512
+
+TEST_F(netlink, a_guest_that_says_too_much_is_not_heeded)
+{
+	struct vmguest_vm_get vm;
+	unsigned int told = 0;
+	struct listener l;
+	int i;
+
+	CONNECT();
+	LISTEN(&l);
+	for (i = 0; i < NOTICES_HEEDED + 100; i++) {
+		sim_send_notice(&self->sim, VMGUEST_NOTICE_LOGOFF,
+				VMGUEST_WIRE_LOGOFF_NORMAL, 1, 0, "");
+		while (next_event(&l, 0) == VMGUEST_CMD_VM_LOGOFF)
+			told++;
+	}
+	while (next_event(&l, 1000) == VMGUEST_CMD_VM_LOGOFF)
+		told++;
+	EXPECT_EQ(NOTICES_HEEDED, told);
+	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
+	EXPECT_EQ(0, vm.malformed);
 	nl_close(&l.nl);
 }
 
