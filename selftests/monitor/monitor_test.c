@@ -237,6 +237,17 @@ TEST_F(monitor, causes_and_details_are_told)
 	EXPECT_EQ(self->id, heard.event.cause.task_id);
 	EXPECT_EQ(VMGUEST_VERB_LOGOFF, heard.event.cause.verb);
 	EXPECT_STREQ(REASON, heard.event.cause.reason);
+	EXPECT_STREQ("", heard.event.who);
+
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_LOGOFF,
+			VMGUEST_WIRE_LOGOFF_FORCED, 1, 2, "al\x1bice");
+	ASSERT_TRUE(hear_until(monitor, &heard, VMGUEST_EVENT_VM_LOGOFF));
+	EXPECT_EQ(VMGUEST_LOGOFF_TYPE_FORCED, heard.event.logoff);
+	EXPECT_EQ(0, heard.event.targeted);
+	EXPECT_EQ(1, heard.event.ended);
+	EXPECT_EQ(2, heard.event.left);
+	EXPECT_STREQ("al?ice", heard.event.who);
+	EXPECT_EQ(VMGUEST_CAUSE_BY_GUEST, heard.event.cause.by);
 	vmguest_monitor_close(monitor);
 }
 

@@ -97,6 +97,7 @@ static int get_logoff(struct vmguest_event *event, struct nlattr *attr)
 	if (get_nest(attrs, VMGUEST_A_LOGOFF_MAX, attr))
 		return -EBADMSG;
 	get_u32(&event->logoff, attrs[VMGUEST_A_LOGOFF_TYPE]);
+	get_text(event->who, sizeof(event->who), attrs[VMGUEST_A_LOGOFF_WHO]);
 	return get_sessions(&event->targeted, &event->ended, &event->left,
 			    attrs[VMGUEST_A_LOGOFF_SESSIONS]);
 }

@@ -147,9 +147,11 @@ struct vmguest_cause {
  * @end: Of VM_GOING_DOWN, how the guest says that it ends: 1 poweroff, 2
  *	reboot, 3 halt, 0 not said yet.
  * @logoff: Of VM_LOGOFF, enum vmguest_logoff_type.
- * @targeted: Of VM_LOGOFF, sessions that were to end.
+ * @targeted: Of VM_LOGOFF, sessions that were to end; 0 when the guest's users
+ *	did it by themselves.
  * @ended: Of VM_LOGOFF, sessions that ended.
  * @left: Of VM_LOGOFF, sessions that are left.
+ * @who: Of VM_LOGOFF, whose sessions; the guest's word, empty when not said.
  *
  * The library's own events have only those members that are named there.
  */
@@ -170,6 +172,7 @@ struct vmguest_event {
 	uint32_t targeted;
 	uint32_t ended;
 	uint32_t left;
+	char who[VMGUEST_TEXT_SIZE];
 };
 
 /**

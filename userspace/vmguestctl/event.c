@@ -67,6 +67,15 @@ static void add_guest(FILE *to, const struct vmguest_vm_get *vm)
 	add_text(to, "guest-agent", vm->agent_version);
 }
 
+static void add_logoff(FILE *to, const struct vmguest_event *event)
+{
+	fprintf(to, " logoff=%s", vmguest_logoff_name(event->logoff));
+	if (event->targeted)
+		fprintf(to, " targeted=%u", event->targeted);
+	fprintf(to, " ended=%u left=%u", event->ended, event->left);
+	add_text(to, "guest-who", event->who);
+}
+
 static void add_vm(FILE *to, const struct vmguest_event *event)
 {
 	const struct vmguest_vm_get *vm = event->vm;
@@ -78,10 +87,8 @@ static void add_vm(FILE *to, const struct vmguest_event *event)
 	add_bits(to, "changed", event->changed, vmguest_set_name);
 	if (event->end)
 		fprintf(to, " guest-end=%s", vmguest_end_name(event->end));
-	if (event->logoff)
-		fprintf(to, " logoff=%s targeted=%u ended=%u left=%u",
-			vmguest_logoff_name(event->logoff), event->targeted,
-			event->ended, event->left);
+	if (event->type == VMGUEST_EVENT_VM_LOGOFF)
+		add_logoff(to, event);
 	if (event->type == VMGUEST_EVENT_VM) {
 		if (vm->heartbeat_ms)
 			fprintf(to, " heartbeat=%u%%", vm->heartbeat_percent);

@@ -416,9 +416,13 @@ static json *logoff_of(const struct vmguest_event *event)
 	json *object = checked(json_object_new_object());
 
 	add_text(object, "type", vmguest_logoff_name(event->logoff));
-	add_number(object, "targeted", event->targeted);
+	if (event->targeted)
+		add_number(object, "targeted", event->targeted);
+	else
+		add(object, "targeted", NULL);
 	add_number(object, "ended", event->ended);
 	add_number(object, "left", event->left);
+	add_optional(object, "guest_who", event->who);
 	return object;
 }
 
