@@ -1172,6 +1172,78 @@ static void no_notice_of_what_the_host_does(void)
 	expect_silence();
 }
 
+/* Who logs on while a LOGOFF acts is the LOGOFF's from the first moment. */
+static void no_notice_of_a_login_during_logoff(void)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REQUEST,
+		.request = { .verb = VMGUEST_VERB_LOGOFF,
+			     .grace_ms = PATIENCE_MS },
+	};
+
+	write_sessions("stubborn 1000\n");
+	begin_noticed();
+	host_send(frame, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect_silence();
+	write_sessions("stubborn2 1001\n");
+	expect_progress(50);
+	expect_recorded("end session stubborn,end session stubborn2");
+	write_sessions("");
+	expect_result(VMGUEST_WIRE_OK, 2, 2);
+	expect_silence();
+}
+
+/* Whom a LOGOFF has not ended ends by themselves later. */
+static void notice_of_who_has_outlived_a_logoff(void)
+{
+	write_sessions("immortal 1000\n");
+	begin_noticed();
+	ask(VMGUEST_VERB_LOGOFF, VMGUEST_WIRE_REQ_FORCE);
+	host_say(VMGUEST_WIRE_GO);
+	expect_result(VMGUEST_WIRE_FAILED, 1, 0);
+	write_sessions("");
+	expect_notice(VMGUEST_NOTICE_LOGOFF, VMGUEST_WIRE_LOGOFF_NORMAL);
+	check(text_is(VMGUEST_NOTICE_WHO, "session immortal of immortal"));
+}
+
+static void called_off_in_the_guest(void)
+{
+	begin_noticed();
+	write_list("jobs", "10\n");
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_PROGRESS);
+	write_list("down", "poweroff\n");
+	expect_silence();
+	remove_list("down");
+	expect_result(VMGUEST_WIRE_FAILED, 0, 0);
+	check(text_is(VMGUEST_RESULT_TEXT, "called off in the guest"));
+	expect_notice(VMGUEST_NOTICE_STAYS_UP, 0);
+	remove_list("jobs");
+	expect_silence();
+	write_list("down", "halt\n");
+	expect_notice(VMGUEST_NOTICE_GOING_DOWN, VMGUEST_END_HALT);
+}
+
+/* A stop that the host has given up, and the agent before this one has not. */
+static void notice_after_a_stop_that_came_to_nothing(void)
+{
+	begin_noticed();
+	write_list("jobs", "10\n");
+	ask(VMGUEST_VERB_SHUTDOWN, 0);
+	host_say(VMGUEST_WIRE_GO);
+	expect(VMGUEST_WIRE_PROGRESS);
+	kill_agent();
+	start_agent();
+	host_open();
+	expect_notice(VMGUEST_NOTICE_STAYS_UP, 0);
+	write_list("down", "");
+	expect_notice(VMGUEST_NOTICE_GOING_DOWN, 0);
+}
+
 /* To a host that has started anew the stop is nobody's. */
 static void notice_to_another_host(void)
 {
@@ -1271,6 +1343,38 @@ static void sessions_until_it_becomes_a_force(void)
 	host_say(VMGUEST_WIRE_GO);
 	expect(VMGUEST_WIRE_LAST_BREATH);
 	expect_recorded("poweroff force");
+}
+
+/* Sessions are known without the backend's answer. */
+static void sessions_when_blockers_are_not_known(void)
+{
+	write_list("blockers", "late\n");
+	write_sessions("alice 1000\n");
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_RESPECT_SESSIONS |
+		     VMGUEST_WIRE_REQ_FORCE, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_SESSION, 0, "alice");
+	expect(VMGUEST_WIRE_COMMIT);
+}
+
+/* Nobody is taken back for want of an answer. */
+static void force_when_blockers_are_asked_again(void)
+{
+	write_list("blockers", "12 apt\n");
+	write_sessions("alice 1000\n");
+	begin();
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_RESPECT_SESSIONS,
+		     TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_INHIBITOR, 12, "apt");
+	expect_blocked(VMGUEST_BLOCKER_SESSION, 0, "alice");
+	write_list("blockers", "late\n");
+	expect_silence();
+	host_request(VMGUEST_VERB_SHUTDOWN, VMGUEST_WIRE_REQ_RESPECT_SESSIONS |
+		     VMGUEST_WIRE_REQ_FORCE | VMGUEST_WIRE_REQ_AGAIN, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
 }
 
 /* The host never asks for that. */
@@ -1685,6 +1789,10 @@ static const struct {
 	TEST(notice_of_logoffs),
 	TEST(no_notice_to_an_older_host),
 	TEST(no_notice_of_what_the_host_does),
+	TEST(no_notice_of_a_login_during_logoff),
+	TEST(notice_of_who_has_outlived_a_logoff),
+	TEST(called_off_in_the_guest),
+	TEST(notice_after_a_stop_that_came_to_nothing),
 	TEST(notice_to_another_host),
 	TEST(no_notice_of_logoffs_on_the_way_down),
 	TEST(sessions_are_respected),
@@ -1692,6 +1800,8 @@ static const struct {
 	TEST(sessions_that_are_not_respected),
 	TEST(force_overrides_sessions),
 	TEST(sessions_until_it_becomes_a_force),
+	TEST(sessions_when_blockers_are_not_known),
+	TEST(force_when_blockers_are_asked_again),
 	TEST(sessions_of_a_logoff),
 	TEST(config_denies),
 	TEST(config_denies_force),

@@ -274,7 +274,14 @@ void agent_stays_up(struct agent *agent)
 	agent->going_down = false;
 	agent->end = 0;
 	agent->end_known = true;
+	request_stays_up(agent);
 	notice_end(agent);
+}
+
+void agent_called_off(struct agent *agent)
+{
+	agent_stays_up(agent);
+	agent_stop_failed(agent, -ECANCELED, "called off in the guest");
 }
 
 void agent_reborn(struct agent *agent)

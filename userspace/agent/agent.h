@@ -68,6 +68,9 @@ void agent_stop_failed(struct agent *agent, int err, const char *why);
 void agent_going_down(struct agent *agent, enum vmguest_wire_end end);
 void agent_stays_up(struct agent *agent);
 
+/* Somebody in the guest did, also when the host has asked for its end. */
+void agent_called_off(struct agent *agent);
+
 /* Say the last breath, wait for its answer for a moment, and finish(). */
 void agent_last_breath(struct agent *agent, enum vmguest_wire_end end);
 

@@ -26,16 +26,31 @@
 #define SYSTEMD_NAME	"org.freedesktop.systemd1"
 #define SYSTEMD_PATH	"/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER	"org.freedesktop.systemd1.Manager"
-#define SYSTEMD_UNIT	"org.freedesktop.systemd1.Unit"
 
 #define DBUS_NAME	"org.freedesktop.DBus"
 #define DBUS_PATH	"/org/freedesktop/DBus"
 #define DBUS_PROPERTIES	"org.freedesktop.DBus.Properties"
 
 #define UNIT_SIZE	(SESSION_NAME_SIZE + 16)
+#define BUS_NAME_SIZE	256
+#define MATCH_SIZE	320
+
+/* Whether a name of the bus is somebody else's now. */
+#define OWNER_MATCH \
+	"type='signal',sender='" DBUS_NAME "',path='" DBUS_PATH "'," \
+	"interface='" DBUS_NAME "',member='NameOwnerChanged',arg0='%s'"
 
 /* A job of one unit. */
-#define JOB_MATCH	"type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobNew',arg2='%s'"
+#define JOB_MATCH \
+	"type='signal',sender='" SYSTEMD_NAME "',path='" SYSTEMD_PATH "'," \
+	"interface='" SYSTEMD_MANAGER "',member='JobNew',arg2='%s'"
+
+/* Whatever changes of any session. */
+#define LOCK_MATCH \
+	"type='signal',sender='" LOGIND_NAME "'," \
+	"path_namespace='" LOGIND_PATH "/session'," \
+	"interface='" DBUS_PROPERTIES "',member='PropertiesChanged'," \
+	"arg0='" LOGIND_SESSION "'"
 
 /* Flags of PowerOffWithFlags() and RebootWithFlags(). */
 #define LOGIND_CHECK_INHIBITORS_AS_ROOT	1
@@ -45,18 +60,29 @@
 #define BUS_RETRY_MS	1000
 
 /**
+ * struct owner - Somebody on the bus whose signals count
+ * @name: Its name, as everybody knows it.
+ * @unique: The name of its connection, empty for none.
+ */
+struct owner {
+	const char *name;
+	char unique[BUS_NAME_SIZE];
+};
+
+static struct owner logind_owner = { .name = LOGIND_NAME };
+static struct owner systemd_owner = { .name = SYSTEMD_NAME };
+
+/**
  * struct scope - What the bus tells of a session
  * @name: Name of the session, empty for none.
- * @changes: Tells when its unit has changed.
- * @lock_changes: Tells when the session has changed.
  * @lock: The running call that asks whether it is locked, or NULL.
+ * @asked: It was asked since that has changed.
  * @locked: It is.
  */
 struct scope {
 	char name[SESSION_NAME_SIZE];
-	sd_bus_slot *changes;
-	sd_bus_slot *lock_changes;
 	sd_bus_slot *lock;
+	bool asked;
 	bool locked;
 };
 
@@ -75,8 +101,6 @@ struct scope {
  * @force: Inhibitors do not count.
  * @attempt: Which form of the call @stop is.
  * @preparing: The running call that asks whether the guest goes down, or NULL.
- * @settings: The running call that asks for @tidies, or NULL.
- * @tidies: logind has what users leave behind stopped, too.
  * @scopes: The units of those who are logged on.
  */
 static struct logind {
@@ -93,8 +117,6 @@ static struct logind {
 	bool force;
 	unsigned int attempt;
 	sd_bus_slot *preparing;
-	sd_bus_slot *settings;
-	bool tidies;
 	struct scope scopes[SESSION_MAX];
 } logind;
 
@@ -110,14 +132,14 @@ static void logind_forget_calls(void)
 	logind.list = sd_bus_slot_unref(logind.list);
 	logind.stop = sd_bus_slot_unref(logind.stop);
 	logind.preparing = sd_bus_slot_unref(logind.preparing);
-	logind.settings = sd_bus_slot_unref(logind.settings);
+	logind_owner.unique[0] = '\0';
+	systemd_owner.unique[0] = '\0';
 }
 
 static void scope_forget(struct scope *scope)
 {
-	scope->changes = sd_bus_slot_unref(scope->changes);
-	scope->lock_changes = sd_bus_slot_unref(scope->lock_changes);
 	scope->lock = sd_bus_slot_unref(scope->lock);
+	scope->asked = false;
 	scope->locked = false;
 }
 
@@ -147,16 +169,35 @@ static void logind_bus_lost(struct bus *bus, int err)
 		agent_checked(logind.agent, err);
 }
 
-/* How is not said: systemd's job tells that. */
-static void prepare_told(bool down)
+/*
+ * Anybody in the guest may send the agent a signal past the bus's rules, and
+ * libsystemd takes it for the one that was asked for.
+ */
+static bool is_from(sd_bus_message *message, const struct owner *owner)
 {
-	if (down)
-		agent_going_down(logind.agent, 0);
-	else
-		agent_stays_up(logind.agent);
+	const char *sender = sd_bus_message_get_sender(message);
+
+	return sender && *owner->unique && !strcmp(sender, owner->unique);
 }
 
-/* The guest goes down, or comes back from it, at somebody's wish. */
+/* Without it libsystemd gives the whole connection up for one refused rule. */
+static int match_answered(sd_bus_message *message, void *data,
+			  sd_bus_error *error)
+{
+	const sd_bus_error *failure = sd_bus_message_get_error(message);
+
+	(void)data;
+	(void)error;
+	if (failure)
+		log_warn("the bus does not tell signals: %s", failure->message);
+	return 0;
+}
+
+/*
+ * The guest goes down, or comes back from it, at somebody's wish. How is not
+ * said: systemd's job tells that. Until the agent's own call is answered, that
+ * the guest stays up is about an end before it.
+ */
 static int logind_prepare(sd_bus_message *message, void *data,
 			  sd_bus_error *error)
 {
@@ -164,12 +205,21 @@ static int logind_prepare(sd_bus_message *message, void *data,
 
 	(void)data;
 	(void)error;
-	if (sd_bus_message_read(message, "b", &down) > 0)
-		prepare_told(down);
+	if (!is_from(message, &logind_owner) ||
+	    sd_bus_message_read(message, "b", &down) <= 0)
+		return 0;
+	if (down) {
+		agent_going_down(logind.agent, 0);
+	} else if (logind.stop) {
+		agent_stays_up(logind.agent);
+	} else {
+		jobs_close();
+		agent_called_off(logind.agent);
+	}
 	return 0;
 }
 
-/* For an agent that comes when it has been told already. */
+/* For an agent, or a logind, that comes when it has begun already. */
 static int prepare_answered(sd_bus_message *message, void *data,
 			    sd_bus_error *error)
 {
@@ -178,34 +228,23 @@ static int prepare_answered(sd_bus_message *message, void *data,
 	(void)data;
 	(void)error;
 	logind.preparing = sd_bus_slot_unref(logind.preparing);
-	if (sd_bus_message_is_method_error(message, NULL))
+	if (sd_bus_message_is_method_error(message, NULL) ||
+	    sd_bus_message_read(message, "v", "b", &down) <= 0)
 		log_debug("logind does not say whether the guest goes down");
-	else if (sd_bus_message_read(message, "v", "b", &down) > 0)
-		prepare_told(down);
+	else if (down)
+		agent_going_down(logind.agent, 0);
+	else
+		agent_stays_up(logind.agent);
 	return 0;
 }
 
-static int settings_answered(sd_bus_message *message, void *data,
-			     sd_bus_error *error)
+static void prepare_ask(void)
 {
-	int tidies;
-
-	(void)data;
-	(void)error;
-	logind.settings = sd_bus_slot_unref(logind.settings);
-	if (!sd_bus_message_is_method_error(message, NULL) &&
-	    sd_bus_message_read(message, "v", "b", &tidies) > 0)
-		logind.tidies = tidies;
-	return 0;
-}
-
-static int logind_ask(const char *property, sd_bus_slot **slot,
-		      sd_bus_message_handler_t handler)
-{
-	return sd_bus_call_method_async(logind.bus.bus, slot, LOGIND_NAME,
-					LOGIND_PATH, DBUS_PROPERTIES, "Get",
-					handler, NULL, "ss", LOGIND_MANAGER,
-					property);
+	logind.preparing = sd_bus_slot_unref(logind.preparing);
+	sd_bus_call_method_async(logind.bus.bus, &logind.preparing, LOGIND_NAME,
+				 LOGIND_PATH, DBUS_PROPERTIES, "Get",
+				 prepare_answered, NULL, "ss", LOGIND_MANAGER,
+				 "PreparingForShutdown");
 }
 
 static const struct {
@@ -218,28 +257,6 @@ static const struct {
 	{ "halt.target", VMGUEST_END_HALT },
 };
 
-static void unit_of_session(const char *name, char *unit, size_t size)
-{
-	snprintf(unit, size, "session-%s.scope", name);
-}
-
-/*
- * systemd is to stop a session's unit: that is what logind's TerminateSession
- * and its like come to, and what a user who logs off does not need. Who was
- * killed one by one has ended by themselves, as far as anybody can know.
- */
-static void scope_job_new(const char *unit)
-{
-	char wanted[UNIT_SIZE];
-	unsigned int i;
-
-	for (i = 0; i < SESSION_MAX && !logind.tidies; i++) {
-		unit_of_session(logind.scopes[i].name, wanted, sizeof(wanted));
-		if (*logind.scopes[i].name && !strcmp(wanted, unit))
-			logins_force(logind.scopes[i].name);
-	}
-}
-
 /* Only that logind prepares for it says that it is meant. */
 static void end_job_new(const char *unit)
 {
@@ -250,6 +267,19 @@ static void end_job_new(const char *unit)
 			agent_going_down(logind.agent, end_units[i].end);
 }
 
+/*
+ * systemd is to stop a session's unit: that is what logind's TerminateSession
+ * and its like come to. Who was killed one by one has ended by themselves, as
+ * far as anybody can know.
+ */
+static void scope_job_new(const char *unit)
+{
+	char name[SESSION_NAME_SIZE];
+
+	if (sscanf(unit, "session-%63[^.].scope", name) == 1)
+		logins_force(name);
+}
+
 static int job_new(sd_bus_message *message, void *data, sd_bus_error *error)
 {
 	const char *unit;
@@ -258,6 +288,7 @@ static int job_new(sd_bus_message *message, void *data, sd_bus_error *error)
 	(void)data;
 	(void)error;
 	if (!sd_bus_message_is_signal(message, SYSTEMD_MANAGER, "JobNew") ||
+	    !is_from(message, &systemd_owner) ||
 	    sd_bus_message_read(message, "uos", &id, NULL, &unit) <= 0)
 		return 0;
 	if (logind.agent->going_down)
@@ -267,13 +298,13 @@ static int job_new(sd_bus_message *message, void *data, sd_bus_error *error)
 }
 
 /*
- * Each unit by itself, so that no other job wakes the agent up. libsystemd's own
- * matches do not look behind an argument that is no text: the bus is asked past
- * them.
+ * Each unit by itself, so that no other job wakes the agent up. libsystemd's
+ * own matches do not look behind an argument that is no text: the bus is asked
+ * past them.
  */
 static int job_watch(const char *unit, const char *how)
 {
-	char match[384];
+	char match[MATCH_SIZE];
 
 	snprintf(match, sizeof(match), JOB_MATCH, unit);
 	return sd_bus_call_method_async(logind.bus.bus, NULL, DBUS_NAME,
@@ -295,26 +326,19 @@ static int end_watch(void)
 static int logins_changed(sd_bus_message *message, void *data,
 			  sd_bus_error *error)
 {
-	(void)message;
 	(void)data;
 	(void)error;
-	logins_look(logind.agent);
+	if (is_from(message, &logind_owner))
+		logins_look(logind.agent);
 	return 0;
 }
 
-static int logind_match(const char *signal, sd_bus_message_handler_t handler)
-{
-	return sd_bus_match_signal_async(logind.bus.bus, NULL, LOGIND_NAME,
-					 LOGIND_PATH, LOGIND_MANAGER, signal,
-					 handler, NULL, NULL);
-}
-
 /* systemd sends its signals only while somebody has asked it to. */
-static int systemd_subscribe(void)
+static void systemd_subscribe(void)
 {
-	return sd_bus_call_method_async(logind.bus.bus, NULL, SYSTEMD_NAME,
-					SYSTEMD_PATH, SYSTEMD_MANAGER,
-					"Subscribe", NULL, NULL, "");
+	sd_bus_call_method_async(logind.bus.bus, NULL, SYSTEMD_NAME,
+				 SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe",
+				 NULL, NULL, "");
 }
 
 /* A reload may make it forget who has. */
@@ -325,81 +349,9 @@ static int systemd_reloading(sd_bus_message *message, void *data,
 
 	(void)data;
 	(void)error;
-	if (sd_bus_message_read(message, "b", &begins) > 0 && !begins)
+	if (is_from(message, &systemd_owner) &&
+	    sd_bus_message_read(message, "b", &begins) > 0 && !begins)
 		systemd_subscribe();
-	return 0;
-}
-
-static int systemd_watch(void)
-{
-	int err;
-
-	err = sd_bus_match_signal_async(logind.bus.bus, NULL, SYSTEMD_NAME,
-					SYSTEMD_PATH, SYSTEMD_MANAGER,
-					"Reloading", systemd_reloading, NULL,
-					NULL);
-	if (err >= 0)
-		err = systemd_subscribe();
-	return err < 0 ? err : end_watch();
-}
-
-/* All of them are signals: as long as nothing happens nothing comes. */
-static int logind_watch(void)
-{
-	int err;
-
-	err = logind_match("PrepareForShutdown", logind_prepare);
-	if (err >= 0)
-		err = logind_match("SessionNew", logins_changed);
-	if (err >= 0)
-		err = logind_match("SessionRemoved", logins_changed);
-	if (err >= 0)
-		err = systemd_watch();
-	if (err >= 0)
-		err = logind_ask("PreparingForShutdown", &logind.preparing,
-				 prepare_answered);
-	if (err >= 0)
-		err = logind_ask("KillUserProcesses", &logind.settings,
-				 settings_answered);
-	return err;
-}
-
-/* Return: positive when the text @wanted is among the changed properties. */
-static int property_read(sd_bus_message *message, const char *wanted,
-			 const char **value)
-{
-	const char *name;
-	int err;
-
-	err = sd_bus_message_enter_container(message, 'a', "{sv}");
-	while (err >= 0) {
-		err = sd_bus_message_enter_container(message, 'e', "sv");
-		if (err <= 0)
-			break;
-		err = sd_bus_message_read(message, "s", &name);
-		if (err > 0 && !strcmp(name, wanted))
-			return sd_bus_message_read(message, "v", "s", value);
-		if (err > 0)
-			err = sd_bus_message_skip(message, "v");
-		if (err >= 0)
-			err = sd_bus_message_exit_container(message);
-	}
-	return err;
-}
-
-/* Where logind tidies up, it is by force when there was something to stop. */
-static int scope_changed(sd_bus_message *message, void *data,
-			 sd_bus_error *error)
-{
-	const struct scope *scope = data;
-	const char *interface, *state;
-
-	(void)error;
-	if (sd_bus_message_read(message, "s", &interface) > 0 &&
-	    !strcmp(interface, SYSTEMD_UNIT) &&
-	    property_read(message, "SubState", &state) > 0 &&
-	    !strncmp(state, "stop-", 5))
-		logins_force(scope->name);
 	return 0;
 }
 
@@ -413,6 +365,29 @@ static struct scope *scope_find(const char *name)
 	return NULL;
 }
 
+/* A single rule each: the bus allows 512 for all of them. */
+static void scope_watch(const struct scope *scope, const char *how)
+{
+	char unit[UNIT_SIZE];
+
+	if (!logind.bus.bus)
+		return;
+	snprintf(unit, sizeof(unit), "session-%s.scope", scope->name);
+	if (job_watch(unit, how) < 0)
+		log_warn("session %s is not watched", scope->name);
+}
+
+static void scopes_watch(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < SESSION_MAX; i++)
+		if (*logind.scopes[i].name)
+			scope_watch(&logind.scopes[i], "AddMatch");
+}
+
+static void locks_ask(void);
+
 /* Screen lockers say so, where there are any; a console has none. */
 static int lock_answered(sd_bus_message *message, void *data,
 			 sd_bus_error *error)
@@ -423,75 +398,67 @@ static int lock_answered(sd_bus_message *message, void *data,
 
 	(void)error;
 	scope->lock = sd_bus_slot_unref(scope->lock);
-	if (sd_bus_message_is_method_error(message, NULL) ||
-	    sd_bus_message_read(message, "v", "b", &locked) <= 0)
-		return 0;
-	scope->locked = locked;
+	if (!sd_bus_message_is_method_error(message, NULL) &&
+	    sd_bus_message_read(message, "v", "b", &locked) > 0)
+		scope->locked = locked;
+	locks_ask();
 	if (scope->locked != before)
 		agent_sessions_changed(logind.agent);
 	return 0;
 }
 
-static int lock_ask(struct scope *scope, const char *path)
+static void lock_ask(struct scope *scope)
 {
-	scope->lock = sd_bus_slot_unref(scope->lock);
-	return sd_bus_call_method_async(logind.bus.bus, &scope->lock,
-					LOGIND_NAME, path, DBUS_PROPERTIES,
-					"Get", lock_answered, scope, "ss",
-					LOGIND_SESSION, "LockedHint");
+	char *path = NULL;
+
+	scope->asked = true;
+	if (sd_bus_path_encode(LOGIND_PATH "/session", scope->name, &path) >= 0)
+		sd_bus_call_method_async(logind.bus.bus, &scope->lock,
+					 LOGIND_NAME, path, DBUS_PROPERTIES,
+					 "Get", lock_answered, scope, "ss",
+					 LOGIND_SESSION, "LockedHint");
+	free(path);
+}
+
+/* One at a time: there may be more of them than calls that the bus allows. */
+static void locks_ask(void)
+{
+	struct scope *scope, *next = NULL;
+
+	if (!*logind_owner.unique)
+		return;
+	for (scope = logind.scopes; scope < logind.scopes + SESSION_MAX;
+	     scope++) {
+		if (scope->lock)
+			return;
+		if (*scope->name && !scope->asked)
+			next = scope;
+	}
+	if (next)
+		lock_ask(next);
 }
 
 static int lock_changed(sd_bus_message *message, void *data,
 			sd_bus_error *error)
 {
+	struct scope *scope;
+	char *name = NULL;
+
+	(void)data;
 	(void)error;
-	lock_ask(data, sd_bus_message_get_path(message));
+	if (!is_from(message, &logind_owner) ||
+	    sd_bus_path_decode(sd_bus_message_get_path(message),
+			       LOGIND_PATH "/session", &name) <= 0)
+		return 0;
+	scope = scope_find(name);
+	free(name);
+	if (scope)
+		scope->asked = false;
+	locks_ask();
 	return 0;
 }
 
-static int lock_watch(struct scope *scope)
-{
-	char *path = NULL;
-	int err;
-
-	err = sd_bus_path_encode(LOGIND_PATH "/session", scope->name, &path);
-	if (err >= 0)
-		err = sd_bus_match_signal_async(logind.bus.bus,
-						&scope->lock_changes,
-						LOGIND_NAME, path,
-						DBUS_PROPERTIES,
-						"PropertiesChanged",
-						lock_changed, NULL, scope);
-	if (err >= 0)
-		err = lock_ask(scope, path);
-	free(path);
-	return err;
-}
-
-static void scope_watch(struct scope *scope)
-{
-	char unit[UNIT_SIZE];
-	char *path = NULL;
-	int err;
-
-	unit_of_session(scope->name, unit, sizeof(unit));
-	err = job_watch(unit, "AddMatch");
-	if (err >= 0)
-		err = sd_bus_path_encode(SYSTEMD_PATH "/unit", unit, &path);
-	if (err >= 0)
-		err = sd_bus_match_signal_async(logind.bus.bus, &scope->changes,
-						SYSTEMD_NAME, path,
-						DBUS_PROPERTIES,
-						"PropertiesChanged",
-						scope_changed, NULL, scope);
-	free(path);
-	if (err >= 0)
-		err = lock_watch(scope);
-	if (err < 0)
-		log_warn("session %s is not watched: %s", scope->name,
-			 strerror(-err));
-}
-
+/* Without the bus it is watched when that is there. */
 static void logind_follow_session(const char *name)
 {
 	struct scope *scope = scope_find("");
@@ -499,30 +466,125 @@ static void logind_follow_session(const char *name)
 	if (!scope)
 		return;
 	snprintf(scope->name, sizeof(scope->name), "%s", name);
-	scope_watch(scope);
+	scope_watch(scope, "AddMatch");
+	locks_ask();
 }
 
 static void logind_unfollow_session(const char *name)
 {
 	struct scope *scope = scope_find(name);
-	char unit[UNIT_SIZE];
 
 	if (!scope)
 		return;
-	unit_of_session(name, unit, sizeof(unit));
-	if (logind.bus.bus)
-		job_watch(unit, "RemoveMatch");
+	scope_watch(scope, "RemoveMatch");
 	scope_forget(scope);
 	scope->name[0] = '\0';
+	locks_ask();
 }
 
-static void logind_follow_again(void)
+/* What the one before it has not told. */
+static void logind_appeared(void)
 {
 	unsigned int i;
 
+	prepare_ask();
+	logins_look(logind.agent);
 	for (i = 0; i < SESSION_MAX; i++)
-		if (*logind.scopes[i].name)
-			scope_watch(&logind.scopes[i]);
+		logind.scopes[i].asked = false;
+	locks_ask();
+}
+
+static void owner_set(struct owner *owner, const char *unique)
+{
+	snprintf(owner->unique, sizeof(owner->unique), "%s", unique);
+	if (!*unique)
+		return;
+	if (owner == &logind_owner)
+		logind_appeared();
+	else
+		systemd_subscribe();
+}
+
+static int owner_changed(sd_bus_message *message, void *data,
+			 sd_bus_error *error)
+{
+	const char *sender = sd_bus_message_get_sender(message);
+	const char *unique;
+
+	(void)error;
+	if (sender && !strcmp(sender, DBUS_NAME) &&
+	    sd_bus_message_read(message, "sss", NULL, NULL, &unique) > 0)
+		owner_set(data, unique);
+	return 0;
+}
+
+static int owner_answered(sd_bus_message *message, void *data,
+			  sd_bus_error *error)
+{
+	const char *unique;
+
+	(void)error;
+	if (!sd_bus_message_is_method_error(message, NULL) &&
+	    sd_bus_message_read(message, "s", &unique) > 0)
+		owner_set(data, unique);
+	return 0;
+}
+
+/* Before any of its signals, so that none comes from somebody unknown. */
+static int owner_watch(struct owner *owner)
+{
+	char match[MATCH_SIZE];
+	int err;
+
+	snprintf(match, sizeof(match), OWNER_MATCH, owner->name);
+	err = sd_bus_add_match_async(logind.bus.bus, NULL, match, owner_changed,
+				     match_answered, owner);
+	if (err < 0)
+		return err;
+	return sd_bus_call_method_async(logind.bus.bus, NULL, DBUS_NAME,
+					DBUS_PATH, DBUS_NAME, "GetNameOwner",
+					owner_answered, owner, "s",
+					owner->name);
+}
+
+static int logind_match(const char *signal, sd_bus_message_handler_t handler)
+{
+	return sd_bus_match_signal_async(logind.bus.bus, NULL, LOGIND_NAME,
+					 LOGIND_PATH, LOGIND_MANAGER, signal,
+					 handler, match_answered, NULL);
+}
+
+static int systemd_watch(void)
+{
+	int err;
+
+	err = owner_watch(&systemd_owner);
+	if (err >= 0)
+		err = sd_bus_match_signal_async(logind.bus.bus, NULL,
+						SYSTEMD_NAME, SYSTEMD_PATH,
+						SYSTEMD_MANAGER, "Reloading",
+						systemd_reloading,
+						match_answered, NULL);
+	return err < 0 ? err : end_watch();
+}
+
+/* All of them are signals: as long as nothing happens nothing comes. */
+static int logind_watch(void)
+{
+	int err;
+
+	err = owner_watch(&logind_owner);
+	if (err >= 0)
+		err = logind_match("PrepareForShutdown", logind_prepare);
+	if (err >= 0)
+		err = logind_match("SessionNew", logins_changed);
+	if (err >= 0)
+		err = logind_match("SessionRemoved", logins_changed);
+	if (err >= 0)
+		err = sd_bus_add_match_async(logind.bus.bus, NULL, LOCK_MATCH,
+					     lock_changed, match_answered,
+					     NULL);
+	return err < 0 ? err : systemd_watch();
 }
 
 /* The bus comes up after the agent, and may be restarted. */
@@ -540,8 +602,7 @@ static int logind_open_bus(void)
 		bus_close(&logind.bus);
 		return err;
 	}
-	logind_follow_again();
-	logins_look(logind.agent);
+	scopes_watch();
 	timer_clear(&logind.retry);
 	bus_arm(&logind.bus);
 	return 0;
@@ -584,7 +645,7 @@ static void logind_monitor_handle(struct source *source, __u32 events)
 	agent_sessions_changed(logind.agent);
 }
 
-/* Watched only while sessions are being ended. */
+/* Only while it matters: it wakes up for each change of any session. */
 static int logind_watch_sessions(bool on)
 {
 	if (!on)
@@ -855,9 +916,10 @@ static int inhibitors_list(void)
 static int inhibitors_changed(sd_bus_message *message, void *data,
 			      sd_bus_error *error)
 {
-	(void)message;
 	(void)data;
 	(void)error;
+	if (!is_from(message, &logind_owner))
+		return 0;
 	if (logind.checking)
 		agent_blockers_changed(logind.agent);
 	else
@@ -873,7 +935,8 @@ static int inhibitors_watch(void)
 					 LOGIND_NAME, LOGIND_PATH,
 					 DBUS_PROPERTIES,
 					 "PropertiesChanged",
-					 inhibitors_changed, NULL, NULL);
+					 inhibitors_changed, match_answered,
+					 NULL);
 }
 
 /* logind waves root through, so the agent looks for itself. */

@@ -5,12 +5,13 @@
  * Everything above it is the real agent. The sessions are the lines of
  * FILE.sessions, each a name and a uid, and a line vanishes when its session is
  * ended; one that starts with "stubborn" has to be killed, one that starts with
- * "immortal" stays, as closing. Behind it can be "closing", "locked", or "forced":
- * somebody in the guest has it stopped. The lines of FILE.blockers stand in the
- * way, each a pid and a name. While there is FILE.down the guest goes down by
- * itself; its line says how. A stop waits while there is FILE.jobs, a percentage
- * and the names of units. After "poweroff" the agent exits, after "reboot" it
- * comes back as another boot.
+ * "immortal" stays, as closing. Behind it can be "closing", "locked", or
+ * "forced": somebody in the guest has it stopped. The lines of FILE.blockers
+ * stand in the way, each a pid and a name; "late" is an answer that does not
+ * come. While there is FILE.down the guest goes down by itself, and its line
+ * says how; when it is removed that is called off. A stop waits while there is
+ * FILE.jobs, a percentage and the names of units. After "poweroff" the agent
+ * exits, after "reboot" it comes back as another boot.
  */
 #include <errno.h>
 #include <limits.h>
@@ -103,7 +104,8 @@ static void record_look_down(void)
 
 	file = record_open_list("down", "re");
 	if (!file) {
-		agent_stays_up(record.agent);
+		record.end = 0;
+		agent_called_off(record.agent);
 		return;
 	}
 	record_read_line(file, line, sizeof(line));
@@ -139,8 +141,9 @@ static void record_changed(const char *name)
 		return;
 	name += len + 1;
 	if (!strcmp(name, "sessions")) {
-		record_look_sessions();
+		/* In logind's order: its files, then its signals. */
 		agent_sessions_changed(record.agent);
+		record_look_sessions();
 	} else if (!strcmp(name, "blockers")) {
 		agent_blockers_changed(record.agent);
 	} else if (!strcmp(name, "jobs") && record.end) {
@@ -311,6 +314,7 @@ static int record_check(void)
 	};
 	char line[64];
 	FILE *file;
+	int err = 0;
 
 	file = record_open_list("blockers", "re");
 	if (!file)
@@ -318,8 +322,10 @@ static int record_check(void)
 	while (record_read_line(file, line, sizeof(line)))
 		if (sscanf(line, "%u %63s", &blocker.pid, blocker.who) == 2)
 			agent_blocker(record.agent, &blocker);
+		else if (!strcmp(line, "late"))
+			err = -EINPROGRESS;
 	fclose(file);
-	return 0;
+	return err;
 }
 
 static int record_stop(enum vmguest_wire_end end, bool force)

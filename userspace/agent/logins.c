@@ -14,13 +14,11 @@
  * @session: The session.
  * @ended: A LOGOFF ends it.
  * @forced: Somebody in the guest has it stopped.
- * @listed: It is in the newest list.
  */
 struct login {
 	struct session session;
 	bool ended;
 	bool forced;
-	bool listed;
 };
 
 static struct logins {
@@ -38,12 +36,36 @@ static struct login *login_find(const char *name)
 	return NULL;
 }
 
-void logins_end(const char *name)
+/* NULL when there are too many. */
+static struct login *login_add(struct agent *agent,
+			       const struct session *session)
+{
+	struct login *login = login_find(session->name);
+
+	if (login || logins.count == SESSION_MAX)
+		return login;
+	login = &logins.login[logins.count++];
+	*login = (struct login){ .session = *session };
+	if (agent->backend->follow_session)
+		agent->backend->follow_session(session->name);
+	return login;
+}
+
+/* The LOGOFF may know of it first. */
+void logins_end(struct agent *agent, const struct session *session)
+{
+	struct login *login = login_add(agent, session);
+
+	if (login)
+		login->ended = true;
+}
+
+void logins_outlive(const char *name)
 {
 	struct login *login = login_find(name);
 
 	if (login)
-		login->ended = true;
+		login->ended = false;
 }
 
 void logins_force(const char *name)
@@ -52,20 +74,6 @@ void logins_force(const char *name)
 
 	if (login)
 		login->forced = true;
-}
-
-static void login_seen(struct agent *agent, const struct session *session)
-{
-	struct login *login = login_find(session->name);
-
-	if (!login && logins.count < SESSION_MAX) {
-		login = &logins.login[logins.count++];
-		*login = (struct login){ .session = *session };
-		if (agent->backend->follow_session)
-			agent->backend->follow_session(session->name);
-	}
-	if (login)
-		login->listed = true;
 }
 
 static void login_gone(struct agent *agent, const struct login *login,
@@ -79,26 +87,44 @@ static void login_gone(struct agent *agent, const struct login *login,
 	notice_logoff(agent, &login->session, login->forced, left);
 }
 
-void logins_look(struct agent *agent)
+static bool login_is_listed(const struct login *login,
+			    const struct session *sessions, int count)
 {
-	static struct session sessions[SESSION_MAX];
-	unsigned int i, left = 0, kept = 0;
-	int n, count;
+	int i;
 
-	count = agent->backend->sessions(sessions, SESSION_MAX);
-	if (count < 0)
-		return;
-	for (i = 0; i < logins.count; i++)
-		logins.login[i].listed = false;
-	for (n = 0; n < count; n++) {
+	for (i = 0; i < count; i++)
+		if (!strcmp(sessions[i].name, login->session.name))
+			return true;
+	return false;
+}
+
+static void logins_remove_gone(struct agent *agent,
+			       const struct session *sessions, int count)
+{
+	unsigned int i, left = 0, kept = 0;
+	int n;
+
+	for (n = 0; n < count; n++)
 		left += !sessions[n].closing;
-		login_seen(agent, &sessions[n]);
-	}
 	for (i = 0; i < logins.count; i++) {
-		if (logins.login[i].listed)
+		if (login_is_listed(&logins.login[i], sessions, count))
 			logins.login[kept++] = logins.login[i];
 		else
 			login_gone(agent, &logins.login[i], left);
 	}
 	logins.count = kept;
+}
+
+/* First who has gone: there is room for so many only. */
+void logins_look(struct agent *agent)
+{
+	static struct session sessions[SESSION_MAX];
+	int i, count;
+
+	count = agent->backend->sessions(sessions, SESSION_MAX);
+	if (count < 0)
+		return;
+	logins_remove_gone(agent, sessions, count);
+	for (i = 0; i < count; i++)
+		login_add(agent, &sessions[i]);
 }

@@ -219,7 +219,7 @@ static void logoff_end_session(struct agent *agent, struct session *session)
 		 session->user);
 	session->closing = true;
 	session->killed = logoff->killing;
-	logins_end(session->name);
+	logins_end(agent, session);
 	err = agent->backend->end_session(session, logoff->killing);
 	if (err)
 		log_task(LOG_WARNING, agent->request.id, "session %s: %s",
@@ -360,8 +360,10 @@ void logoff_stop(struct agent *agent)
 	unsigned int i;
 
 	timer_clear(&logoff->grace);
-	for (i = 0; i < logoff->count; i++)
+	for (i = 0; i < logoff->count; i++) {
 		agent->backend->forget_session(&logoff->session[i]);
+		logins_outlive(logoff->session[i].name);
+	}
 	if (agent->backend->watch_sessions)
 		agent->backend->watch_sessions(false);
 }

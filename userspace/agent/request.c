@@ -208,7 +208,7 @@ static void request_stop(struct agent *agent)
 		 request->force ? ", by force" : "");
 	err = agent->backend->stop(end, request->force);
 	if (err)
-		request_done(agent, VMGUEST_WIRE_FAILED, strerror(-err));
+		request_stop_failed(agent, VMGUEST_WIRE_FAILED, strerror(-err));
 }
 
 static void request_act(struct agent *agent)
@@ -343,8 +343,11 @@ void request_checked(struct agent *agent, int err)
 		request_check(agent);
 		return;
 	}
-	if (!err && request->respect)
-		err = request_add_sessions(request, agent->backend);
+	/* What the host has heard before is nearer to the truth than nobody. */
+	if (err && request->told.count)
+		request->found = request->told;
+	else if (request->respect)
+		err = request_add_sessions(request, agent->backend) ?: err;
 	if (err && !request->force) {
 		request_done(agent, VMGUEST_WIRE_FAILED, strerror(-err));
 		return;
@@ -415,12 +418,21 @@ void request_overtaken(struct agent *agent)
 			     "the guest goes down by itself");
 }
 
+/* A stop that was granted to an agent before this one came to nothing. */
+void request_stays_up(struct agent *agent)
+{
+	if (!request_end(&agent->request))
+		request_set_task(agent, 0);
+}
+
 /* The backend could not bring the guest down after all: it lives on. */
 void request_stop_failed(struct agent *agent,
 			 enum vmguest_wire_result_code code, const char *why)
 {
-	if (request_end(&agent->request))
-		request_done(agent, code, why);
+	if (!request_end(&agent->request))
+		return;
+	request_done(agent, code, why);
+	notice_end(agent);
 }
 
 static void request_set_deadline(struct request *request, __u32 deadline_ms)

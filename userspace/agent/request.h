@@ -88,6 +88,7 @@ void request_stop_jobs(struct agent *agent, const struct blockers *jobs);
 void request_stop_failed(struct agent *agent,
 			 enum vmguest_wire_result_code code, const char *why);
 void request_overtaken(struct agent *agent);
+void request_stays_up(struct agent *agent);
 
 /* How the guest ends by the request that was granted, 0 when it does not. */
 enum vmguest_wire_end request_end(const struct request *request);

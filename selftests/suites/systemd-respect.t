@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Real logind sessions keep a guest up that respects them.
+# shellcheck source=lib.sh
+. "$(dirname -- "$0")/lib.sh"
+in_vm --init systemd -- "$SELFTESTS/systemd/respect"
