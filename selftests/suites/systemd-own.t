@@ -3,4 +3,4 @@
 # A VM under systemd goes down by itself.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
-powers_off 9 "$SELFTESTS/systemd/own"
+powers_off 11 "$SELFTESTS/systemd/own"
