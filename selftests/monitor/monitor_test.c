@@ -578,10 +578,11 @@ TEST_F_TIMEOUT(monitor, the_hole_is_seen_without_a_notice, 300)
 				NETLINK_NO_ENOBUFS, &on, sizeof(on)));
 	ASSERT_EQ(0, burst(self->fd, self->vm, 100));
 	ASSERT_EQ(0, hear_all(monitor, &heard, 0));
-	EXPECT_EQ(0, heard.overruns);
+	/* A newer kernel has room for a small event behind a large one's hole. */
+	EXPECT_EQ(!heard.lost, !heard.overruns);
 	ASSERT_EQ(0, burst(self->fd, self->vm, 2));
 	ASSERT_EQ(0, hear_all(monitor, &heard, 0));
-	EXPECT_EQ(1, heard.overruns);
+	EXPECT_LE(1, heard.overruns);
 	EXPECT_EQ(102, heard.count - heard.overruns + heard.lost);
 	vmguest_monitor_close(monitor);
 }
