@@ -73,6 +73,23 @@ vm_is() {
 	[[ $(vmguestctl status self --json) =~ \"state\":\ *\"$1\" ]]
 }
 
+# listen: from now on, for told
+listen() {
+	exec {EVENTS}< <(exec vmguestctl monitor --json self)
+	told '*"listening"*'
+}
+
+# told PATTERN: the monitor has an event like that
+told() {
+	local line
+
+	while IFS= read -r -t 60 -u "$EVENTS" line; do
+		# shellcheck disable=SC2053 # a pattern
+		[[ $line != $1 ]] || return 0
+	done
+	return 1
+}
+
 sessions() {
 	loginctl list-sessions --no-legend
 }
