@@ -1893,6 +1893,15 @@ static void tear_down(void)
 	rmdir(test.folder);
 }
 
+/* In an orderly way, which is when leaks are looked for. */
+static void end_agent(void)
+{
+	if (test.pid <= 0)
+		return;
+	kill(test.pid, SIGTERM);
+	expect_exit(EXIT_SUCCESS);
+}
+
 static bool run(void (*body)(void))
 {
 	if (setjmp(test.failed)) {
@@ -1902,6 +1911,7 @@ static bool run(void (*body)(void))
 	}
 	set_up();
 	body();
+	end_agent();
 	tear_down();
 	return true;
 }
