@@ -136,6 +136,7 @@ static int attr_put_guest(struct sk_buff *skb,
 	if (!nest)
 		return -EMSGSIZE;
 	if (nla_put_u32(skb, VMGUEST_A_GUEST_SESSIONS, info->sessions) ||
+	    nla_put_u32(skb, VMGUEST_A_GUEST_LOCKED, info->locked) ||
 	    nla_put(skb, VMGUEST_A_GUEST_BOOT_ID, sizeof(info->boot_id),
 		    info->boot_id) ||
 	    nla_put(skb, VMGUEST_A_GUEST_MACHINE_ID, sizeof(info->machine_id),

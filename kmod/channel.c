@@ -189,6 +189,15 @@ static int channel_handle_hello(struct vmguest_channel *channel,
 	return vmguest_vm_attach(channel, frame);
 }
 
+/* Each NOTICE needs the capability that it came with. */
+static bool channel_expects_notice(const struct vmguest_channel *channel,
+				   const struct vmguest_frame *frame)
+{
+	if (frame->notice.kind == VMGUEST_NOTICE_SESSIONS)
+		return channel->capabilities & VMGUEST_CAP_SESSIONS;
+	return channel->capabilities & VMGUEST_CAP_NOTICE;
+}
+
 /* What each phase lets a guest say. */
 static bool channel_expects(const struct vmguest_channel *channel,
 			    const struct vmguest_frame *frame)
@@ -196,7 +205,7 @@ static bool channel_expects(const struct vmguest_channel *channel,
 	switch (channel->phase) {
 	case VMGUEST_CHANNEL_ACTIVE:
 		if (frame->type == VMGUEST_WIRE_NOTICE)
-			return channel->capabilities & VMGUEST_CAP_NOTICE;
+			return channel_expects_notice(channel, frame);
 		return frame->type != VMGUEST_WIRE_HELLO;
 	case VMGUEST_CHANNEL_HOOK:
 		return frame->type == VMGUEST_WIRE_LAST_BREATH;
@@ -361,6 +370,8 @@ static u32 channel_features(const struct vmguest_channel *channel)
 
 	if (channel->capabilities & VMGUEST_CAP_NOTICE)
 		features |= VMGUEST_WIRE_FEATURE_NOTICE;
+	if (channel->capabilities & VMGUEST_CAP_SESSIONS)
+		features |= VMGUEST_WIRE_FEATURE_SESSIONS;
 	return features;
 }
 

@@ -35,6 +35,14 @@ static void notice_stays_up(struct vmguest_vm *vm)
 	vmguest_event_vm_state(vm);
 }
 
+/* Nobody is told: it costs no more than to hear it. */
+static void notice_sessions(struct vmguest_vm *vm,
+			    const struct vmguest_frame *frame)
+{
+	vm->info.sessions = frame->notice.left;
+	vm->info.locked = frame->notice.how;
+}
+
 /**
  * vmguest_notice_handle - Act on what a guest says that it does by itself
  * @vm: The guest's VM, its lock held.
@@ -44,6 +52,10 @@ void vmguest_notice_handle(struct vmguest_vm *vm,
 			   const struct vmguest_frame *frame)
 {
 	lockdep_assert_held(&vm->lock);
+	if (frame->notice.kind == VMGUEST_NOTICE_SESSIONS) {
+		notice_sessions(vm, frame);
+		return;
+	}
 	if (!__ratelimit(&vm->notices))
 		return;
 	switch (frame->notice.kind) {

@@ -158,6 +158,9 @@ static bool unpack_notice(const __u8 *p, struct vmguest_frame *frame)
 		return frame->notice.how >= VMGUEST_WIRE_LOGOFF_NORMAL &&
 		       frame->notice.how <= VMGUEST_WIRE_LOGOFF_FORCED &&
 		       frame->notice.ended;
+	if (frame->notice.kind == VMGUEST_NOTICE_SESSIONS)
+		return frame->notice.how <= frame->notice.left &&
+		       !frame->notice.ended;
 	if (frame->notice.ended || frame->notice.left)
 		return false;
 	if (frame->notice.kind == VMGUEST_NOTICE_GOING_DOWN)

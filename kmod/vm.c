@@ -1030,6 +1030,7 @@ static void vm_fill_info(struct vmguest_vm *vm, struct vmguest_vm_get *cmd)
 	cmd->frames_out = vm->frames_out;
 	cmd->malformed = vm->malformed;
 	cmd->refused = vm->refused;
+	cmd->locked = info->locked;
 	cmd->sessions = info->sessions;
 	memcpy(cmd->boot_id, info->boot_id, sizeof(cmd->boot_id));
 	memcpy(cmd->machine_id, info->machine_id, sizeof(cmd->machine_id));
@@ -1196,6 +1197,7 @@ static void vm_learn(struct vmguest_vm *vm, const struct vmguest_frame *hello)
 	memcpy(info->machine_id, hello->hello.machine_id,
 	       sizeof(info->machine_id));
 	info->sessions = hello->hello.sessions;
+	info->locked = 0;
 	for (i = 0; i < VMGUEST_FRAME_TEXTS; i++)
 		vmguest_text_clean(info->text[i], sizeof(info->text[i]),
 				   &hello->text[i]);

@@ -20,11 +20,12 @@ struct vmguest_lifeline;
 struct vmguest_task;
 
 /**
- * struct vmguest_guest_info - What a guest said of itself in its HELLO
+ * struct vmguest_guest_info - What a guest said of itself, in its HELLO above all
  * @heard: There was one.
  * @boot_id: See struct vmguest_wire_hello.
  * @machine_id: See struct vmguest_wire_hello.
- * @sessions: See struct vmguest_wire_hello.
+ * @sessions: See struct vmguest_wire_hello, and %VMGUEST_NOTICE_SESSIONS.
+ * @locked: How many of @sessions are locked, says the latter.
  * @text: Its texts, cleaned.
  */
 struct vmguest_guest_info {
@@ -32,6 +33,7 @@ struct vmguest_guest_info {
 	u8 boot_id[16];
 	u8 machine_id[16];
 	u32 sessions;
+	u32 locked;
 	char text[VMGUEST_FRAME_TEXTS][VMGUEST_INFO_SIZE];
 };
 

@@ -1136,6 +1136,35 @@ static void notice_of_logoffs(void)
 	expect_silence();
 }
 
+static void expect_sessions_at(int line, __u32 locked, __u32 left)
+{
+	expect_notice_at(line, VMGUEST_NOTICE_SESSIONS, locked);
+	if (test.frame.notice.left != left)
+		fail_at(line, "%u sessions", test.frame.notice.left);
+}
+#define expect_sessions(...)	expect_sessions_at(__LINE__, __VA_ARGS__)
+
+/* Whoever leaves is not there any more, whether locked or not. */
+static void notice_of_sessions_and_locks(void)
+{
+	write_sessions("alice 1000\nbob 1001 locked\ncarol 1002 closing\n");
+	test.features = VMGUEST_WIRE_FEATURE_SESSIONS;
+	begin();
+	check(test.capabilities & VMGUEST_CAP_SESSIONS);
+	expect_sessions(1, 2);
+	write_sessions("alice 1000 locked\nbob 1001 locked\n");
+	expect_sessions(2, 2);
+	/* The same again is no news. */
+	write_sessions("bob 1001 locked\nalice 1000 locked\n");
+	expect_silence();
+	write_sessions("alice 1000\nbob 1001 locked\n");
+	expect_sessions(1, 2);
+	host_open();
+	expect_sessions(1, 2);
+	write_sessions("");
+	expect_sessions(0, 0);
+}
+
 /* The connection would be closed for a frame that the host does not know. */
 static void no_notice_to_an_older_host(void)
 {
@@ -1787,6 +1816,7 @@ static const struct {
 	TEST(notice_of_the_end),
 	TEST(notice_after_a_reconnect),
 	TEST(notice_of_logoffs),
+	TEST(notice_of_sessions_and_locks),
 	TEST(no_notice_to_an_older_host),
 	TEST(no_notice_of_what_the_host_does),
 	TEST(no_notice_of_a_login_during_logoff),

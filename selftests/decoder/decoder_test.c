@@ -239,9 +239,16 @@ static void test_notices(void)
 		    VMGUEST_NOTICE_LOGOFF, 0, 1, 0);
 	test_notice("a logoff by the host", false, VMGUEST_NOTICE_LOGOFF,
 		    VMGUEST_WIRE_LOGOFF_FORCED + 1, 1, 0);
+	test_notice("two sessions, both locked", true, VMGUEST_NOTICE_SESSIONS,
+		    2, 0, 2);
+	test_notice("no session", true, VMGUEST_NOTICE_SESSIONS, 0, 0, 0);
+	test_notice("more locked than there are", false,
+		    VMGUEST_NOTICE_SESSIONS, 3, 0, 2);
+	test_notice("sessions now with some that ended", false,
+		    VMGUEST_NOTICE_SESSIONS, 0, 1, 2);
 	test_notice("no kind", false, 0, 0, 0, 0);
-	test_notice("a kind beyond the last", false, VMGUEST_NOTICE_LOGOFF + 1,
-		    0, 0, 0);
+	test_notice("a kind beyond the last", false,
+		    VMGUEST_NOTICE_SESSIONS + 1, 0, 0, 0);
 }
 
 static void test_refusals(void)
@@ -277,7 +284,7 @@ static void test_refusals(void)
 		   HEADER + 2, 3);
 	test_wrong("NOTICE about a task", sample(VMGUEST_WIRE_NOTICE), 16, 1);
 	test_wrong("a feature that nobody knows",
-		   sample(VMGUEST_WIRE_WELCOME), HEADER + 20, 2);
+		   sample(VMGUEST_WIRE_WELCOME), HEADER + 20, 4);
 	test_wrong("a text longer than its frame", result, HEADER + 16, 200);
 	test_wrong("a text shorter than its frame", result, HEADER + 16, 1);
 	test_wrong("a NUL in a text", result, HEADER + 18, 0);

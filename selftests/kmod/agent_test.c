@@ -419,14 +419,51 @@ TEST_F(agent, that_comes_and_does_not_respect_sessions_ends_the_request)
 /* An older agent would close the connection for a feature. */
 TEST_F(agent, is_told_only_of_features_that_it_offered)
 {
-	CONNECT_WITH(&self->sim, SIM_CAPABILITIES & ~VMGUEST_CAP_NOTICE);
+	CONNECT_WITH(&self->sim, SIM_CAPABILITIES &
+		     ~(VMGUEST_CAP_NOTICE | VMGUEST_CAP_SESSIONS));
 	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_WELCOME));
 	EXPECT_EQ(0, self->sim.frame.welcome.features);
 	sim_close(&self->sim);
-	CONNECT_WITH(&self->sim, SIM_CAPABILITIES);
+	CONNECT_WITH(&self->sim, SIM_CAPABILITIES & ~VMGUEST_CAP_SESSIONS);
 	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_WELCOME));
 	EXPECT_EQ(VMGUEST_WIRE_FEATURE_NOTICE,
 		  self->sim.frame.welcome.features);
+	sim_close(&self->sim);
+	CONNECT_WITH(&self->sim, SIM_CAPABILITIES);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_WELCOME));
+	EXPECT_EQ(VMGUEST_WIRE_FEATURES, self->sim.frame.welcome.features);
+}
+
+/* The module has read everything that came before the PONG. */
+#define EXPECT_SESSIONS(locked_, sessions_) do {			\
+	struct vmguest_vm_get vm;					\
+									\
+	ASK_PLAIN(VMGUEST_PING);					\
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_PING));		\
+	ASSERT_EQ(0, sim_send(&self->sim, VMGUEST_WIRE_PONG, self->id));	\
+	EXPECT_ENDED(vmg_wait(self->task), VMGUEST_RESULT_SUCCESS, 0);	\
+	close(self->task);						\
+	self->task = -1;						\
+	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));			\
+	EXPECT_EQ(locked_, vm.locked);					\
+	EXPECT_EQ(sessions_, vm.sessions);				\
+} while (0)
+
+TEST_F(agent, tells_how_many_sessions_there_are_and_are_locked)
+{
+	CONNECT();
+	EXPECT_SESSIONS(0, 2);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_SESSIONS, 1, 0, 3, "");
+	EXPECT_SESSIONS(1, 3);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_SESSIONS, 0, 0, 0, "");
+	EXPECT_SESSIONS(0, 0);
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_SESSIONS, 4, 0, 4, "");
+	EXPECT_SESSIONS(4, 4);
+	/* Another agent may not know which are. */
+	sim_close(&self->sim);
+	CONNECT_WITH(&self->sim, SIM_CAPABILITIES & ~VMGUEST_CAP_SESSIONS);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_WELCOME));
+	EXPECT_SESSIONS(0, 2);
 }
 
 TEST_F(agent, that_says_goodbye_has_done_nothing_wrong)
@@ -524,13 +561,22 @@ FIXTURE_VARIANT_ADD(wrong, notice_that_was_not_offered) {
 	.frame = { .type = VMGUEST_WIRE_NOTICE,
 		   .notice.kind = VMGUEST_NOTICE_STAYS_UP },
 };
+FIXTURE_VARIANT_ADD(wrong, notice_of_sessions_that_was_not_offered) {
+	.without = VMGUEST_CAP_SESSIONS,
+	.frame = { .type = VMGUEST_WIRE_NOTICE,
+		   .notice.kind = VMGUEST_NOTICE_SESSIONS },
+};
+FIXTURE_VARIANT_ADD(wrong, notice_of_more_locks_than_sessions) {
+	.frame = { .type = VMGUEST_WIRE_NOTICE, .notice = {
+			.kind = VMGUEST_NOTICE_SESSIONS, .how = 2, .left = 1 } },
+};
 FIXTURE_VARIANT_ADD(wrong, notice_about_a_task) {
 	HEADER(.type = VMGUEST_WIRE_NOTICE, .task_id = 1) };
 FIXTURE_VARIANT_ADD(wrong, notice_of_no_kind) {
 	.frame = { .type = VMGUEST_WIRE_NOTICE },
 };
 FIXTURE_VARIANT_ADD(wrong, notice_of_an_unknown_kind) {
-	.frame = { .type = VMGUEST_WIRE_NOTICE, .notice.kind = 4 },
+	.frame = { .type = VMGUEST_WIRE_NOTICE, .notice.kind = 5 },
 };
 FIXTURE_VARIANT_ADD(wrong, notice_of_an_unknown_end) {
 	.frame = { .type = VMGUEST_WIRE_NOTICE, .notice = {

@@ -225,6 +225,8 @@ TEST_F(netlink, vm_get_says_what_the_ioctl_says)
 	struct nl nl;
 
 	CONNECT();
+	/* Heard before the request is accepted. */
+	sim_send_notice(&self->sim, VMGUEST_NOTICE_SESSIONS, 1, 0, 3, "");
 	ASK_REASON(VMGUEST_SHUTDOWN, 0);
 	ACCEPT();
 	ASSERT_EQ(0, nl_open(&nl));
@@ -250,7 +252,10 @@ TEST_F(netlink, vm_get_says_what_the_ioctl_says)
 	EXPECT_LT(0, vm.heartbeat_ms);
 	EXPECT_STREQ("sim", nl_text(seen.message.attr[VMGUEST_A_VM_NAME]));
 	guest = nl_nested(seen.message.attr[VMGUEST_A_VM_GUEST]);
-	EXPECT_EQ(vm.sessions, nl_u32(guest.attr[VMGUEST_A_GUEST_SESSIONS]));
+	EXPECT_EQ(3, nl_u32(guest.attr[VMGUEST_A_GUEST_SESSIONS]));
+	EXPECT_EQ(1, nl_u32(guest.attr[VMGUEST_A_GUEST_LOCKED]));
+	EXPECT_EQ(3, vm.sessions);
+	EXPECT_EQ(1, vm.locked);
 	ASSERT_NE(NULL, guest.attr[VMGUEST_A_GUEST_BOOT_ID]);
 	EXPECT_EQ(0, memcmp(vm.boot_id,
 			    nl_text(guest.attr[VMGUEST_A_GUEST_BOOT_ID]),

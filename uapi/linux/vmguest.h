@@ -126,6 +126,8 @@ enum vmguest_features {
  * @VMGUEST_CAP_NOTICE: Says so when the guest goes down, or users are logged
  *	off, by itself.
  * @VMGUEST_CAP_RESPECT_SESSIONS: Honours %VMGUEST_REQ_RESPECT_SESSIONS.
+ * @VMGUEST_CAP_SESSIONS: Says so when the number of its users' sessions, or of
+ *	those that are locked, changes.
  */
 enum vmguest_capabilities {
 	VMGUEST_CAP_SHUTDOWN	= 1 << 0,
@@ -136,6 +138,7 @@ enum vmguest_capabilities {
 	VMGUEST_CAP_LAST_BREATH	= 1 << 5,
 	VMGUEST_CAP_NOTICE	= 1 << 6,
 	VMGUEST_CAP_RESPECT_SESSIONS = 1 << 7,
+	VMGUEST_CAP_SESSIONS	= 1 << 8,
 };
 
 /**
@@ -311,8 +314,10 @@ enum vmguest_vm_get_flags {
  *	for none or without an agent.
  * @heartbeat_percent: Out, heartbeats of the last minute (or since the agent
  *	connected, if that is less) in percent of those expected.
- * @reserved: Out, 0.
- * @sessions: Out, user sessions in the guest at its last HELLO.
+ * @locked: Out, how many of @sessions are locked; 0 when the agent does not
+ *	offer %VMGUEST_CAP_SESSIONS.
+ * @sessions: Out, user sessions in the guest, without that capability at its
+ *	last HELLO.
  * @boot_id: Out, the guest's boot id, zero when never heard.
  * @machine_id: Out, the guest's machine id, zero when never heard.
  * @name: In and out, name of the VM.
@@ -325,7 +330,7 @@ enum vmguest_vm_get_flags {
  * Without %VMGUEST_VM_GET_NEXT exactly one of @vm_id, @cid and @name is given;
  * see struct vmguest_vm_unregister for what a name stands for.
  *
- * From @sessions on everything but @name is the guest's own word, not to be
+ * From @locked on everything but @name is the guest's own word, not to be
  * trusted: texts are capped and stripped of control characters, nothing else.
  * They are kept when the guest disconnects.
  *
@@ -350,7 +355,7 @@ struct vmguest_vm_get {
 	__aligned_u64 refused;
 	__u32 heartbeat_ms;
 	__u32 heartbeat_percent;
-	__u32 reserved;
+	__u32 locked;
 	__u32 sessions;
 	__u8 boot_id[16];
 	__u8 machine_id[16];

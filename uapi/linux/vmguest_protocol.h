@@ -64,7 +64,7 @@
  * @VMGUEST_WIRE_PONG: Agent: answer to PING. No payload.
  * @VMGUEST_WIRE_GOODBYE: Agent: I end, the guest lives on. No payload.
  * @VMGUEST_WIRE_NOTICE: Agent: the guest does something by itself. Only to a
- *	module whose WELCOME has %VMGUEST_WIRE_FEATURE_NOTICE.
+ *	module whose WELCOME has the feature for it.
  */
 enum vmguest_wire_type {
 	VMGUEST_WIRE_HELLO		= 0x01,
@@ -139,16 +139,19 @@ struct vmguest_wire_hello {
 
 /**
  * enum vmguest_wire_features - What the module takes from this agent
- * @VMGUEST_WIRE_FEATURE_NOTICE: NOTICE.
+ * @VMGUEST_WIRE_FEATURE_NOTICE: NOTICE, of all kinds but SESSIONS.
+ * @VMGUEST_WIRE_FEATURE_SESSIONS: NOTICE of kind SESSIONS.
  *
  * The answer to the capabilities of the HELLO: a bit is set only when its
  * capability was offered, so that an agent that is older never sees it.
  */
 enum vmguest_wire_features {
 	VMGUEST_WIRE_FEATURE_NOTICE	= 1 << 0,
+	VMGUEST_WIRE_FEATURE_SESSIONS	= 1 << 1,
 };
 
-#define VMGUEST_WIRE_FEATURES	VMGUEST_WIRE_FEATURE_NOTICE
+#define VMGUEST_WIRE_FEATURES	(VMGUEST_WIRE_FEATURE_NOTICE | \
+				 VMGUEST_WIRE_FEATURE_SESSIONS)
 
 /**
  * struct vmguest_wire_welcome - Payload of WELCOME
@@ -325,11 +328,14 @@ struct vmguest_wire_last_breath {
  * @VMGUEST_NOTICE_STAYS_UP: It does not go down, or not any more.
  * @VMGUEST_NOTICE_LOGOFF: Sessions of class user have ended, and not for a
  *	LOGOFF.
+ * @VMGUEST_NOTICE_SESSIONS: How many sessions of class user there are now, and
+ *	how many of them are locked.
  */
 enum vmguest_wire_notice_kind {
 	VMGUEST_NOTICE_GOING_DOWN	= 1,
 	VMGUEST_NOTICE_STAYS_UP		= 2,
 	VMGUEST_NOTICE_LOGOFF		= 3,
+	VMGUEST_NOTICE_SESSIONS		= 4,
 };
 
 /**
@@ -346,9 +352,10 @@ enum vmguest_wire_logoff {
  * struct vmguest_wire_notice - Payload of NOTICE
  * @kind: enum vmguest_wire_notice_kind.
  * @how: GOING_DOWN: enum vmguest_wire_end, or 0 when that is not known yet.
- *	LOGOFF: enum vmguest_wire_logoff. Else 0.
+ *	LOGOFF: enum vmguest_wire_logoff. SESSIONS: how many of @left are
+ *	locked. Else 0.
  * @ended: LOGOFF: sessions that ended, at least 1. Else 0.
- * @left: LOGOFF: sessions of class user that are still there. Else 0.
+ * @left: LOGOFF, SESSIONS: sessions of class user that are there. Else 0.
  *
  * Text, at most %VMGUEST_WIRE_TEXT_MAX: LOGOFF: whose sessions. Else ignored.
  */

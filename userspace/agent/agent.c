@@ -166,7 +166,7 @@ static void agent_welcomed(struct connection *conn,
 		memcpy(agent->state.instance, frame->welcome.instance, ID_SIZE);
 		state_save(&agent->state);
 	}
-	notice_end(agent);
+	notice_reconnected(agent);
 	request_reconnected(agent);
 	announcement_reconnected(agent);
 	if (agent->breath)

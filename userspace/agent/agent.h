@@ -27,6 +27,7 @@
  * @going_down: The guest goes down for another cause than @request.
  * @end: How, 0 where nobody said.
  * @end_known: Whether it does is known.
+ * @counts: Who is logged on, as far as the host could be told.
  * @breath: The last breath that has to be said, 0 for none.
  * @breath_sent: It was sent over this connection.
  * @breath_timer: No longer than this.
@@ -44,6 +45,7 @@ struct agent {
 	bool going_down;
 	enum vmguest_wire_end end;
 	bool end_known;
+	struct session_counts counts;
 	enum vmguest_wire_end breath;
 	bool breath_sent;
 	struct timer breath_timer;

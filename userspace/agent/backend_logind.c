@@ -404,6 +404,8 @@ static int lock_answered(sd_bus_message *message, void *data,
 	locks_ask();
 	if (scope->locked != before)
 		agent_sessions_changed(logind.agent);
+	/* Always: what was locked is forgotten when the bus is lost. */
+	logins_look(logind.agent);
 	return 0;
 }
 
@@ -693,7 +695,8 @@ static void logind_close(void)
 static __u64 logind_capabilities(void)
 {
 	__u64 capabilities = CAPABILITIES_BASE | VMGUEST_CAP_LOGOFF |
-			     VMGUEST_CAP_NOTICE | VMGUEST_CAP_RESPECT_SESSIONS;
+			     VMGUEST_CAP_NOTICE | VMGUEST_CAP_RESPECT_SESSIONS |
+			     VMGUEST_CAP_SESSIONS;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hook_paths); i++)

@@ -207,7 +207,7 @@ static __u64 record_capabilities(void)
 {
 	return CAPABILITIES_BASE | VMGUEST_CAP_LOGOFF |
 	       VMGUEST_CAP_LAST_BREATH | VMGUEST_CAP_NOTICE |
-	       VMGUEST_CAP_RESPECT_SESSIONS;
+	       VMGUEST_CAP_RESPECT_SESSIONS | VMGUEST_CAP_SESSIONS;
 }
 
 /* "alice 1000", "alice 1000 closing", "alice 1000 locked" */

@@ -127,4 +127,5 @@ void logins_look(struct agent *agent)
 	logins_remove_gone(agent, sessions, count);
 	for (i = 0; i < count; i++)
 		login_add(agent, &sessions[i]);
+	notice_sessions(agent, sessions, count);
 }

@@ -6,11 +6,17 @@
  */
 #include "agent.h"
 
+static bool notice_is_taken(const struct agent *agent,
+			    enum vmguest_wire_features feature)
+{
+	return connection_is_open(&agent->conn) &&
+	       (agent->conn.features & feature);
+}
+
 static void notice_say(struct agent *agent, struct vmguest_frame *frame)
 {
 	frame->type = VMGUEST_WIRE_NOTICE;
-	if (connection_is_open(&agent->conn) &&
-	    (agent->conn.features & VMGUEST_WIRE_FEATURE_NOTICE))
+	if (notice_is_taken(agent, VMGUEST_WIRE_FEATURE_NOTICE))
 		connection_send(&agent->conn, frame);
 }
 
@@ -32,6 +38,56 @@ void notice_end(struct agent *agent)
 		frame.notice.how = agent->end;
 	}
 	notice_say(agent, &frame);
+}
+
+static void sessions_count(struct session_counts *counts,
+			   const struct session *sessions, int count)
+{
+	int i;
+
+	memset(counts, 0, sizeof(*counts));
+	for (i = 0; i < count; i++) {
+		counts->here += !sessions[i].closing;
+		counts->locked += !sessions[i].closing && sessions[i].locked;
+	}
+}
+
+static void sessions_say(struct agent *agent)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_NOTICE,
+		.notice = {
+			.kind = VMGUEST_NOTICE_SESSIONS,
+			.how = agent->counts.locked,
+			.left = agent->counts.here,
+		},
+	};
+
+	if (notice_is_taken(agent, VMGUEST_WIRE_FEATURE_SESSIONS))
+		connection_send(&agent->conn, &frame);
+}
+
+void notice_sessions(struct agent *agent, const struct session *sessions,
+		     int count)
+{
+	struct session_counts before = agent->counts;
+
+	sessions_count(&agent->counts, sessions, count);
+	if (agent->counts.here != before.here ||
+	    agent->counts.locked != before.locked)
+		sessions_say(agent);
+}
+
+void notice_reconnected(struct agent *agent)
+{
+	static struct session sessions[SESSION_MAX];
+
+	notice_end(agent);
+	if (!notice_is_taken(agent, VMGUEST_WIRE_FEATURE_SESSIONS))
+		return;
+	sessions_count(&agent->counts, sessions,
+		       agent->backend->sessions(sessions, SESSION_MAX));
+	sessions_say(agent);
 }
 
 void notice_logoff(struct agent *agent, const struct session *session,

@@ -109,6 +109,7 @@ static int get_guest(struct vmguest_vm_get *vm, struct nlattr *attr)
 	if (get_nest(attrs, VMGUEST_A_GUEST_MAX, attr))
 		return -EBADMSG;
 	get_u32(&vm->sessions, attrs[VMGUEST_A_GUEST_SESSIONS]);
+	get_u32(&vm->locked, attrs[VMGUEST_A_GUEST_LOCKED]);
 	get_id(vm->boot_id, attrs[VMGUEST_A_GUEST_BOOT_ID]);
 	get_id(vm->machine_id, attrs[VMGUEST_A_GUEST_MACHINE_ID]);
 	get_text(vm->hostname, sizeof(vm->hostname),

@@ -88,6 +88,7 @@ const char *vmguest_capability_name(unsigned int bit)
 	static const char * const names[] = {
 		"shutdown", "restart", "logoff", "force", "cancel",
 		"last-breath", "notice", "respect-sessions",
+		"sessions",
 	};
 
 	return name_of(names, ARRAY_SIZE(names), bit, NULL);

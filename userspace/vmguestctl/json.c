@@ -341,6 +341,7 @@ static json *guest_says(const struct vmguest_vm_get *vm)
 	add_optional(object, "kernel", vm->kernel);
 	add_optional(object, "agent_version", vm->agent_version);
 	add_number(object, "sessions", vm->sessions);
+	add_number(object, "locked", vm->locked);
 	add_uuid(object, "boot_id", vm->boot_id);
 	add_uuid(object, "machine_id", vm->machine_id);
 	return object;

@@ -393,7 +393,10 @@ static void print_vm(const struct options *options,
 	print_guest_text("os version", vm->os_version);
 	print_guest_text("kernel", vm->kernel);
 	print_guest_text("agent", vm->agent_version);
-	printf("%-22s %u\n", "sessions (guest says)", vm->sessions);
+	printf("%-22s %u", "sessions (guest says)", vm->sessions);
+	if (vm->locked)
+		printf(", %u locked", vm->locked);
+	putchar('\n');
 	if (options->verbose)
 		printf("%-22s %llu in, %llu out, %llu malformed, %llu refused\n",
 		       "frames", (unsigned long long)vm->frames_in,
