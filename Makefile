@@ -11,7 +11,7 @@ VM := selftests/vm
 QUIET := $(if $(V),,-s)
 USERSPACE := libvmguest libvmguest-monitor vmguestctl agent examples
 
-.PHONY: all packages module userspace agent-static demo check check-all \
+.PHONY: all packages module userspace agent-static demo check check-all check-guest \
 	check-install check-valgrind storm fuzz vm-selftest lint netlink install uninstall clean help
 
 all: packages module userspace agent-static
@@ -49,6 +49,9 @@ check-all:
 check-install:
 	@$(VM)/install-packages build vm install
 	@selftests/install/test --vm $(KERNEL)
+
+check-guest:
+	@selftests/nested/check
 
 check-valgrind:
 	@selftests/agent/valgrind
@@ -88,6 +91,7 @@ help:
 	@echo 'make check           all tests, in QEMU [KERNEL=6.1|6.12|debug] [SUITES="kmod ..."]'
 	@echo 'make check-all       the same on every kernel'
 	@echo 'make check-install   make install and DKMS inside the VM: minutes'
+	@echo 'make check-guest     a nested Debian with systemd, restarted and shut down: 20 minutes'
 	@echo 'make check-valgrind  the agent under valgrind: minutes'
 	@echo 'make storm           100 000 tasks, 64 guests that die at random [STORM="--tasks N --seed S"]'
 	@echo 'make fuzz            look for bytes that break the frame decoder [FUZZ_SECONDS=60]'
