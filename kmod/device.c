@@ -7,9 +7,10 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 
-#include "channel.h"
 #include "device.h"
+#include "group.h"
 #include "ioctl.h"
 #include "listener.h"
 #include "main.h"
@@ -25,7 +26,7 @@
 	 VMGUEST_FEATURE_SCOPE | VMGUEST_FEATURE_GRACE |		\
 	 VMGUEST_FEATURE_READ | VMGUEST_FEATURE_BLOCKERS |		\
 	 VMGUEST_FEATURE_HEARTBEAT | VMGUEST_FEATURE_SET |		\
-	 VMGUEST_FEATURE_RESPECT_SESSIONS)
+	 VMGUEST_FEATURE_RESPECT_SESSIONS | VMGUEST_FEATURE_GROUP)
 
 #define REQUEST_FLAGS							\
 	(VMGUEST_REQ_FORCE | VMGUEST_REQ_JOIN | VMGUEST_REQ_QUEUE |	\
@@ -166,7 +167,8 @@ static int request_check_reason(const struct vmguest_request *cmd)
 	return 0;
 }
 
-static int request_check(const struct vmguest_request *cmd, u8 verb)
+/* Return: 0 or -EINVAL. */
+int vmguest_request_check(const struct vmguest_request *cmd, u8 verb)
 {
 	const struct vmguest_vm_ref ref = {
 		.id = cmd->vm_id, .cid = cmd->cid, .name = cmd->name,
@@ -231,6 +233,7 @@ static int request_respond(struct vmguest_ioctl *ioctl, int fd, u64 task_id)
 static int request_join(struct vmguest_ioctl *ioctl, struct vmguest_task *task)
 {
 	struct vmguest_request *cmd = &ioctl->arg.request;
+	struct vmguest_person person;
 	struct request_fd handle;
 	int err;
 
@@ -246,14 +249,16 @@ static int request_join(struct vmguest_ioctl *ioctl, struct vmguest_task *task)
 		request_fd_drop(&handle);
 		return err;
 	}
-	vmguest_task_join(task);
+	person = vmguest_person_current();
+	vmguest_task_join(task, &person);
+	put_pid(person.pid);
 	request_fd_install(&handle, cmd->flags);
 	return 0;
 }
 
 /*
  * Everything that can fail, the copy to user space included, comes before
- * vmguest_task_admit(). After that the request cannot be taken back.
+ * vmguest_task_submit(). After that the request cannot be taken back.
  */
 static int request_submit(struct vmguest_ioctl *ioctl, struct vmguest_vm *vm,
 			  u8 verb)
@@ -261,7 +266,7 @@ static int request_submit(struct vmguest_ioctl *ioctl, struct vmguest_vm *vm,
 	struct vmguest_request *cmd = &ioctl->arg.request;
 	struct vmguest_task *task, *running = NULL;
 	struct request_fd handle;
-	int absent, err;
+	int err;
 
 	task = vmguest_task_create(vm, verb, cmd);
 	if (IS_ERR(task))
@@ -272,14 +277,7 @@ static int request_submit(struct vmguest_ioctl *ioctl, struct vmguest_vm *vm,
 	err = request_respond(ioctl, handle.fd, task->id);
 	if (err)
 		goto drop_fd;
-
-	absent = READ_ONCE(vm->channel) ? 0 :
-		 vmguest_cid_is_absent(READ_ONCE(vm->cid));
-	if (absent < 0) {
-		err = absent;
-		goto drop_fd;
-	}
-	err = vmguest_task_admit(task, cmd->flags, absent, &running);
+	err = vmguest_task_submit(task, cmd->flags, &running);
 	if (err)
 		goto drop_fd;
 	request_fd_install(&handle, cmd->flags);
@@ -312,7 +310,7 @@ static int device_request(struct vmguest_ioctl *ioctl)
 	struct vmguest_vm *vm;
 	int err;
 
-	err = request_check(cmd, verb);
+	err = vmguest_request_check(cmd, verb);
 	if (err)
 		return err;
 	vm = vmguest_vm_find(&ref, VMGUEST_MAY_CONTROL);
@@ -373,6 +371,8 @@ static const struct vmguest_ioctl_op device_ops[] = {
 			 device_request),
 	VMGUEST_IOCTL_OP(VMGUEST_TASK_OPEN, vmguest_task_open, reserved,
 			 device_task_open),
+	VMGUEST_IOCTL_OP(VMGUEST_GROUP_START, vmguest_group_start, reason,
+			 vmguest_group_serve),
 };
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

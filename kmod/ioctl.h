@@ -31,6 +31,7 @@ struct vmguest_ioctl {
 		struct vmguest_vm_set vm_set;
 		struct vmguest_request request;
 		struct vmguest_task_open task_open;
+		struct vmguest_group_start group_start;
 		struct vmguest_task_get task_get;
 		struct vmguest_task_cancel task_cancel;
 		struct vmguest_task_blocker task_blocker;

@@ -10,6 +10,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "group.h"
 #include "lifeline.h"
 #include "main.h"
 #include "task_file.h"
@@ -118,7 +119,7 @@ static struct file *lifeline_get_file(int fd)
 	if (!file)
 		return ERR_PTR(-EBADF);
 	err = -ELOOP;
-	if (vmguest_task_file_is(file))
+	if (vmguest_task_file_is(file) || vmguest_group_file_is(file))
 		goto put;
 	err = -EPERM;
 	if (!file_can_poll(file))

@@ -16,6 +16,7 @@
 
 #include "channel.h"
 #include "event.h"
+#include "group.h"
 #include "main.h"
 #include "task.h"
 #include "vm.h"
@@ -70,7 +71,8 @@ static const struct {
 
 static void vmguest_task_timer(struct work_struct *work);
 
-static struct vmguest_person person_current(void)
+/* The caller owns a reference to its pid. */
+struct vmguest_person vmguest_person_current(void)
 {
 	return (struct vmguest_person) {
 		.uid = current_euid(),
@@ -158,12 +160,11 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 	task->flags = VMGUEST_TASK_CANCELABLE;
 	if (request->flags & VMGUEST_REQ_FORCE)
 		task->flags |= VMGUEST_TASK_FORCE;
-	task->start_ns = ktime_get_ns();
-	task->stage_ns[VMGUEST_STAGE_QUEUED] = task->start_ns;
-	task->starter = person_current();
+	task->starter = vmguest_person_current();
 	INIT_DELAYED_WORK(&task->timer, vmguest_task_timer);
 	init_waitqueue_head(&task->wait);
 	INIT_LIST_HEAD(&task->node);
+	INIT_HLIST_HEAD(&task->members);
 	INIT_LIST_HEAD(&task->send_node);
 	vmguest_blockers_init(&task->blockers);
 	memcpy(task->reason, request->reason, len);
@@ -405,6 +406,8 @@ static void vmguest_task_complete(struct vmguest_task *task,
 	    !vm->leaving)
 		vm->state = VMGUEST_VM_RUNNING;
 	vmguest_event_vm_state(vm);
+	if (!hlist_empty(&task->members))
+		vmguest_group_task_ended(task);
 	task_retire(task);
 	vmguest_vm_check_reap(vm);
 }
@@ -630,26 +633,14 @@ static void task_start(struct vmguest_task *task)
 	task_queue_send(task);
 }
 
-/**
- * vmguest_task_admit - Start a task, if its VM's rules allow
- * @task: The new task.
- * @flags: enum vmguest_request_flags.
- * @absent: Without a channel: the VM's CID is not on this host.
- * @running: Out, with -EINPROGRESS and -EBUSY the task in the way, referenced.
- *
- * Cannot fail half-way: after 0 the request is queued to the guest. Nothing that
- * the caller does afterwards may fail.
- *
- * Return: 0, -ENOENT, -EHOSTDOWN, -ENOTCONN, -EOPNOTSUPP, -EINPROGRESS, -EBUSY.
- */
-int vmguest_task_admit(struct vmguest_task *task, u32 flags, bool absent,
-		       struct vmguest_task **running)
+/* @absent: Without a channel: the VM's CID is not on this host. */
+static int task_admit(struct vmguest_task *task, u32 flags, bool absent,
+		      struct vmguest_task **running)
 {
 	struct vmguest_vm *vm = task->vm;
 	struct vmguest_task *weaker = NULL;
 	int err;
 
-	*running = NULL;
 	spin_lock(&vm->lock);
 	err = -ENOENT;
 	if (vm->dead)
@@ -679,23 +670,51 @@ unlock:
 	return err;
 }
 
-/* Names current among those who joined. */
-void vmguest_task_join(struct vmguest_task *task)
+/**
+ * vmguest_task_submit - Start a task, if its VM's rules allow
+ * @task: The new task.
+ * @flags: enum vmguest_request_flags.
+ * @running: Out, with -EINPROGRESS and -EBUSY the task in the way, referenced,
+ *	else NULL.
+ *
+ * Its time counts from here. Cannot fail half-way: after 0 the request is queued
+ * to the guest. Nothing that the caller does afterwards may fail.
+ *
+ * Return: 0, -ENOENT, -EHOSTDOWN, -EAGAIN, -ENOTCONN, -EOPNOTSUPP, -EINPROGRESS,
+ * -EBUSY, -ENOMEM.
+ */
+int vmguest_task_submit(struct vmguest_task *task, u32 flags,
+			struct vmguest_task **running)
 {
-	struct vmguest_person person = person_current();
+	struct vmguest_vm *vm = task->vm;
+	int absent;
 
+	*running = NULL;
+	task->start_ns = ktime_get_ns();
+	task->stage_ns[VMGUEST_STAGE_QUEUED] = task->start_ns;
+	absent = READ_ONCE(vm->channel) ? 0 :
+		 vmguest_cid_is_absent(READ_ONCE(vm->cid));
+	if (absent < 0)
+		return absent;
+	return task_admit(task, flags, absent, running);
+}
+
+/* Names @person among those who joined. */
+void vmguest_task_join(struct vmguest_task *task,
+		       const struct vmguest_person *person)
+{
 	spin_lock(&task->vm->lock);
-	if (task->joiners < VMGUEST_TASK_JOINERS) {
-		task->joiner[task->joiners] = person;
-		person.pid = NULL;
-	}
+	if (task->joiners < VMGUEST_TASK_JOINERS)
+		task->joiner[task->joiners] = (struct vmguest_person) {
+			.uid = person->uid,
+			.pid = get_pid(person->pid),
+		};
 	task->joiners++;
 	task_changed(task, 0);
 	/* It may have ended meanwhile, and that is told last. */
 	if (vmguest_task_is_running(task))
 		vmguest_event_task(task, VMGUEST_CMD_TASK_CHANGED);
 	spin_unlock(&task->vm->lock);
-	put_pid(person.pid);
 }
 
 /**
@@ -716,7 +735,7 @@ int vmguest_task_cancel(struct vmguest_task *task)
 	} else if (!(task->flags & VMGUEST_TASK_CANCELABLE)) {
 		err = -EBUSY;
 	} else {
-		task->canceller = person_current();
+		task->canceller = vmguest_person_current();
 		task_withdraw(task);
 		vmguest_task_complete(task, VMGUEST_RESULT_CANCELLED,
 				      -ECANCELED);

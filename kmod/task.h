@@ -28,8 +28,8 @@ struct vmguest_person {
 /**
  * struct vmguest_task - One request to one VM
  *
- * Created by a verb ioctl and invisible until vmguest_task_admit() has put it
- * under its VM's rules. While it runs its VM holds a reference (as the running
+ * Created by a call and invisible until vmguest_task_submit() has put it under
+ * its VM's rules. While it runs its VM holds a reference (as the running
  * request or in the list of PINGs), after that the VM's list of ended tasks
  * does, until newer ones push it out or the VM is removed. Each task fd, the
  * pending timer and a channel that is sending its frame hold one more. The
@@ -52,12 +52,13 @@ struct vmguest_person {
  *	constant.
  * @scope: enum vmguest_scope; constant.
  * @scope_uid: The guest's uid that @scope is about; constant.
- * @start_ns: CLOCK_MONOTONIC of the call; constant.
+ * @start_ns: CLOCK_MONOTONIC of its submission; constant.
  * @starter: Who asked; constant.
  * @timer: Runs at the deadline, at the escalation and, where no event tells
  *	that a VM without lifeline is gone, to look.
  * @wait: Pollers of the task's fds.
  * @node: Entry in the VM's list of PINGs or of ended tasks.
+ * @members: Those of groups that wait for its end; empty once complete.
  * @send_node: Entry in the VM's list of tasks to send.
  * @stage: enum vmguest_stage.
  * @percent: 0 to 100.
@@ -101,6 +102,7 @@ struct vmguest_task {
 	wait_queue_head_t wait;
 
 	struct list_head node;
+	struct hlist_head members;
 	struct list_head send_node;
 	u8 stage;
 	u8 percent;
@@ -129,6 +131,7 @@ struct vmguest_task {
 
 void vmguest_task_uninit(void);
 
+struct vmguest_person vmguest_person_current(void);
 struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 					 const struct vmguest_request *request);
 void vmguest_task_get(struct vmguest_task *task);
@@ -137,9 +140,10 @@ struct vmguest_task *vmguest_task_find(u64 id);
 struct vmguest_task *vmguest_task_find_next(u64 id, unsigned int *generation);
 u32 vmguest_task_flags(const struct vmguest_task *task);
 
-int vmguest_task_admit(struct vmguest_task *task, u32 flags, bool absent,
-		       struct vmguest_task **running);
-void vmguest_task_join(struct vmguest_task *task);
+int vmguest_task_submit(struct vmguest_task *task, u32 flags,
+			struct vmguest_task **running);
+void vmguest_task_join(struct vmguest_task *task,
+		       const struct vmguest_person *person);
 int vmguest_task_cancel(struct vmguest_task *task);
 void vmguest_task_get_info(struct vmguest_task *task,
 			   struct vmguest_task_get *cmd);

@@ -473,6 +473,46 @@ static bool nothing_queued(struct scene *s)
 	return silent && agent_has_left(s);
 }
 
+/* The fd of the group stands for that of a task. */
+static int call_group(struct scene *s)
+{
+	struct vmguest_group_member members[] = {
+		vmg_member(s->vm, VMGUEST_VERB_PING),
+		vmg_member(s->vm, VMGUEST_VERB_SHUTDOWN),
+	};
+	struct vmguest_group_start start = {
+		.size = sizeof(start),
+		.members = (uintptr_t)members,
+		.count = 2,
+		.member_size = sizeof(members[0]),
+		.reason = REASON,
+	};
+	int err;
+
+	members[0].order = 1;
+	members[1].flags = VMGUEST_REQ_CANCEL_ON_CLOSE;
+	err = vmg_call(s->fd, VMGUEST_GROUP_START, &start);
+	if (err)
+		return err;
+	s->task = start.group_fd;
+	return 0;
+}
+
+/* The first of its requests is delivered, and closing cancels it. */
+static bool group_whole(struct scene *s)
+{
+	struct vmguest_vm_get vm;
+
+	if (vmg_get(s->fd, s->vm, &vm))
+		return false;
+	s->task_id = vm.task_id;
+	if (!request_arrives(s, VMGUEST_VERB_SHUTDOWN))
+		return false;
+	close_task(s);
+	return sim_expect(&s->sim, VMGUEST_WIRE_CANCEL) &&
+	       s->sim.frame.task_id == s->task_id && nothing_was_sent(s);
+}
+
 static int call_task_open(struct scene *s)
 {
 	int fd = vmg_task_open(s->fd, s->task_id);
@@ -738,6 +778,8 @@ CALL(logoff, .before = connected, .make = call_logoff,
      .whole = logoff_whole, .nothing = nothing_was_sent, .least = 6);
 CALL(ping, .before = connected, .make = call_ping,
      .whole = ping_whole, .nothing = nothing_was_sent, .least = 6);
+CALL(group, .before = connected, .make = call_group,
+     .whole = group_whole, .nothing = nothing_was_sent, .least = 7);
 CALL(task_open, .before = running, .make = call_task_open, .least = 3);
 CALL(task_get, .before = running, .make = call_task_get);
 CALL(task_read, .before = running, .make = call_task_read);

@@ -31,6 +31,9 @@ _Static_assert(sizeof(struct vmguest_vm_get) == 592, "vm_get");
 _Static_assert(sizeof(struct vmguest_vm_set) == 176, "vm_set");
 _Static_assert(sizeof(struct vmguest_request) == 320, "request");
 _Static_assert(sizeof(struct vmguest_task_open) == 24, "task_open");
+_Static_assert(sizeof(struct vmguest_group_start) == 160, "group_start");
+_Static_assert(sizeof(struct vmguest_group_member) == 184, "group_member");
+_Static_assert(sizeof(struct vmguest_group_record) == 88, "group_record");
 _Static_assert(sizeof(struct vmguest_task_get) == 608, "task_get");
 _Static_assert(sizeof(struct vmguest_task_cancel) == 8, "task_cancel");
 _Static_assert(sizeof(struct vmguest_task_blocker) == 280, "task_blocker");
@@ -101,6 +104,8 @@ FIXTURE_VARIANT_ADD(size, ping) {
 	VMGUEST_PING, sizeof(struct vmguest_request) };
 FIXTURE_VARIANT_ADD(size, task_open) {
 	VMGUEST_TASK_OPEN, sizeof(struct vmguest_task_open) };
+FIXTURE_VARIANT_ADD(size, group_start) {
+	VMGUEST_GROUP_START, sizeof(struct vmguest_group_start) };
 
 FIXTURE_SETUP(size)
 {
@@ -204,7 +209,7 @@ TEST_F(device, get_api_values)
 		  VMGUEST_FEATURE_SCOPE | VMGUEST_FEATURE_GRACE |
 		  VMGUEST_FEATURE_READ | VMGUEST_FEATURE_BLOCKERS |
 		  VMGUEST_FEATURE_HEARTBEAT | VMGUEST_FEATURE_SET |
-		  VMGUEST_FEATURE_RESPECT_SESSIONS,
+		  VMGUEST_FEATURE_RESPECT_SESSIONS | VMGUEST_FEATURE_GROUP,
 		  api.features);
 }
 

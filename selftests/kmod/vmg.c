@@ -137,6 +137,30 @@ int vmg_ask(int fd, unsigned long nr, struct vmguest_request *request)
 	return err ?: request->task_fd;
 }
 
+struct vmguest_group_member vmg_member(uint64_t vm_id, uint32_t verb)
+{
+	return (struct vmguest_group_member) {
+		.vm_id = vm_id,
+		.verb = verb,
+		.deadline_ms = VMG_PATIENCE_MS,
+	};
+}
+
+int vmg_group(int fd, const struct vmguest_group_member *members,
+	      uint32_t count, uint32_t parallel)
+{
+	struct vmguest_group_start group = {
+		.size = sizeof(group),
+		.members = (uintptr_t)members,
+		.count = count,
+		.member_size = sizeof(*members),
+		.parallel = parallel,
+	};
+	int err = vmg_call(fd, VMGUEST_GROUP_START, &group);
+
+	return err ?: group.group_fd;
+}
+
 struct vmguest_task_get vmg_task(int task_fd)
 {
 	struct vmguest_task_get task = { .size = sizeof(task) };

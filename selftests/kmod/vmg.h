@@ -47,6 +47,13 @@ struct vmguest_request vmg_request(uint64_t vm_id);
 /* Return: the task fd or a negative errno. */
 int vmg_ask(int fd, unsigned long nr, struct vmguest_request *request);
 
+/* A member with vmg_request()'s deadline. */
+struct vmguest_group_member vmg_member(uint64_t vm_id, uint32_t verb);
+
+/* Return: the group fd or a negative errno. */
+int vmg_group(int fd, const struct vmguest_group_member *members,
+	      uint32_t count, uint32_t parallel);
+
 struct vmguest_task_get vmg_task(int task_fd);
 int vmg_task_cancel(int task_fd);
 int vmg_task_open(int fd, uint64_t task_id);

@@ -23,7 +23,7 @@
  *               advertise, or a verb that the guest's agent does not offer
  *               (VM_E_ADDITIONS_FEATURE_NOT_AVAIL)
  *   ENOMEM      no memory (VM_E_OUT_OF_RESOURCE)
- *   EMFILE, ENFILE  no file descriptor for the task fd
+ *   EMFILE, ENFILE  no file descriptor for the task or group fd
  *   EPERM       the call needs CAP_SYS_ADMIN in the initial user namespace
  *   EACCES      the VM's mode does not grant the access (ERROR_ACCESS_DENIED);
  *               callers without CAP_SYS_ADMIN get it for VMs and tasks that
@@ -92,6 +92,7 @@ enum vmguest_access {
  *	that are asked for heartbeats.
  * @VMGUEST_FEATURE_SET: VMGUEST_VM_SET.
  * @VMGUEST_FEATURE_RESPECT_SESSIONS: %VMGUEST_REQ_RESPECT_SESSIONS.
+ * @VMGUEST_FEATURE_GROUP: VMGUEST_GROUP_START.
  *
  * What is not advertised is refused with EOPNOTSUPP.
  */
@@ -111,6 +112,7 @@ enum vmguest_features {
 	VMGUEST_FEATURE_HEARTBEAT	= 1 << 12,
 	VMGUEST_FEATURE_SET		= 1 << 13,
 	VMGUEST_FEATURE_RESPECT_SESSIONS = 1 << 14,
+	VMGUEST_FEATURE_GROUP		= 1 << 15,
 };
 
 /**
@@ -580,7 +582,148 @@ struct vmguest_vm_set {
 
 #define VMGUEST_VM_SET		_IO(VMGUEST_IOC_MAGIC, 0x09)
 
-/* 0x09 to 0x0f: later calls on /dev/vmguest. */
+/* Requests in one group. */
+#define VMGUEST_GROUP_MAX	16384
+
+/**
+ * struct vmguest_group_member - One request of a group
+ * @vm_id: In, id of the VM, or 0 when another member names it.
+ * @cid: In, CID of the VM, or 0.
+ * @verb: In, enum vmguest_verb.
+ * @flags: In, enum vmguest_request_flags; the group's fd counts as one of the
+ *	task's fds with %VMGUEST_REQ_CANCEL_ON_CLOSE.
+ * @until: In, as in struct vmguest_request.
+ * @deadline_ms: In, likewise, but counted from this member's own start.
+ * @force_after_ms: In, likewise.
+ * @delay_ms: In, as in struct vmguest_request.
+ * @grace_ms: In, as in struct vmguest_request.
+ * @scope: In, as in struct vmguest_request.
+ * @scope_uid: In, as in struct vmguest_request.
+ * @order: In, any number. It starts when no member with a lower one is left: each
+ *	has ended, could not be started, or is past its deadline.
+ * @reserved: Must be 0.
+ * @name: In, name of the VM, or empty.
+ *
+ * Exactly one of @vm_id, @cid and @name is given.
+ */
+struct vmguest_group_member {
+	__aligned_u64 vm_id;
+	__u32 cid;
+	__u32 verb;
+	__u32 flags;
+	__u32 until;
+	__u32 deadline_ms;
+	__u32 force_after_ms;
+	__u32 delay_ms;
+	__u32 grace_ms;
+	__u32 scope;
+	__u32 scope_uid;
+	__u32 order;
+	__u32 reserved;
+	char name[VMGUEST_NAME_SIZE];
+};
+
+/**
+ * struct vmguest_group_start - Argument of VMGUEST_GROUP_START
+ * @size: sizeof(struct vmguest_group_start).
+ * @flags: In, must be 0.
+ * @members: In, address of an array of struct vmguest_group_member.
+ * @count: In, how many there are, 1 to %VMGUEST_GROUP_MAX.
+ * @member_size: In, sizeof(struct vmguest_group_member); it grows as @size does.
+ * @parallel: In, how many members may run at once, 0 for any number.
+ * @group_fd: In, must be 0; out, a new close-on-exec fd of the group.
+ * @reason: In, as in struct vmguest_request, for all members.
+ *
+ * Members start by ascending @order, within one in the order of the array. Each
+ * has one record, see struct vmguest_group_record, also when it could not be
+ * started: that is never an errno of this call.
+ *
+ * Whether the caller may control a VM is decided now, with the credentials of
+ * this call, also for members that start later. What stands in the way of a
+ * request in its VM is decided when it starts.
+ *
+ * When the group's last fd is closed, members that have not started never will.
+ * Those that run go on, but for %VMGUEST_REQ_CANCEL_ON_CLOSE.
+ *
+ * Errnos: EINVAL for anything out of range in this struct or in any member, and
+ * nothing has started; E2BIG; EFAULT; EMFILE, ENFILE, ENOMEM.
+ */
+struct vmguest_group_start {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 members;
+	__u32 count;
+	__u32 member_size;
+	__u32 parallel;
+	__s32 group_fd;
+	char reason[VMGUEST_TEXT_SIZE];
+};
+
+#define VMGUEST_GROUP_START	_IO(VMGUEST_IOC_MAGIC, 0x0a)
+
+/**
+ * enum vmguest_record_flags - What became of a member of a group
+ * @VMGUEST_RECORD_STARTED: It was handed over: what the record says is said of its
+ *	task. Without this bit nothing was sent to the guest, and
+ *	&vmguest_group_record.error is the errno of the call that it would have
+ *	been.
+ * @VMGUEST_RECORD_JOINED: Its task ran already.
+ */
+enum vmguest_record_flags {
+	VMGUEST_RECORD_STARTED	= 1 << 0,
+	VMGUEST_RECORD_JOINED	= 1 << 1,
+};
+
+/**
+ * struct vmguest_group_record - What read() on a group fd returns
+ * @task_id: Id of its task; of one that did not start for EINPROGRESS or EBUSY,
+ *	the task in the way; else 0.
+ * @vm_id: Id of its VM; 0 when it did not start for ENOENT or EACCES.
+ * @superseded_by: Id of the stronger task, or 0.
+ * @start_ns: CLOCK_MONOTONIC at which it started or joined, 0 for neither.
+ * @end_ns: CLOCK_MONOTONIC at which it ended.
+ * @index: Its place in the array, from 0.
+ * @verb: enum vmguest_verb.
+ * @record_flags: enum vmguest_record_flags.
+ * @task_flags: enum vmguest_task_flags, 0 when it did not start.
+ * @stage: enum vmguest_stage.
+ * @proofs: enum vmguest_proofs.
+ * @result: enum vmguest_result.
+ * @error: 0 or the negative errno of the result, or why it did not start.
+ * @targeted: Sessions that a LOGOFF was to end.
+ * @ended: Those that ended.
+ * @left: Those that are left.
+ * @until: enum vmguest_until of its task.
+ *
+ * A member that has joined is given up at its own deadline, while its task goes
+ * on: TIMEOUT / ETIMEDOUT without %VMGUEST_TASK_COMPLETE.
+ *
+ * read() returns as many whole records as there are and as fit, the first that
+ * ended first. It waits for one (EAGAIN with O_NONBLOCK), and returns 0 when all
+ * have been read. A buffer below the size of a record is EINVAL. poll() has
+ * POLLIN while a record waits, and POLLHUP when all have been read.
+ */
+struct vmguest_group_record {
+	__aligned_u64 task_id;
+	__aligned_u64 vm_id;
+	__aligned_u64 superseded_by;
+	__aligned_u64 start_ns;
+	__aligned_u64 end_ns;
+	__u32 index;
+	__u32 verb;
+	__u32 record_flags;
+	__u32 task_flags;
+	__u32 stage;
+	__u32 proofs;
+	__u32 result;
+	__s32 error;
+	__u32 targeted;
+	__u32 ended;
+	__u32 left;
+	__u32 until;
+};
+
+/* 0x0b to 0x0f: later calls on /dev/vmguest. */
 
 /**
  * enum vmguest_verb - What a task asks of the guest
