@@ -144,6 +144,77 @@ static void check_tasks(int fd)
 	ktap_check(vmguest_open_task(fd, 8) == -ENOENT, "no such task");
 }
 
+static int fill(struct vmguest_group_member *member, const char *name)
+{
+	const struct vmguest_vm_ref vm = { .name = name };
+	struct vmguest_options options = VMGUEST_OPTIONS;
+
+	options.flags = VMGUEST_REQ_FORCE;
+	options.deadline_ms = 5;
+	return vmguest_fill_member(member, VMGUEST_VERB_SHUTDOWN, &vm,
+				   &options);
+}
+
+static void check_members(void)
+{
+	const struct vmguest_vm_ref vm = { .id = 3 };
+	struct vmguest_options options = VMGUEST_OPTIONS;
+	struct vmguest_group_member member;
+	char name[VMGUEST_NAME_SIZE + 1];
+
+	memset(&member, 0x55, sizeof(member));
+	ktap_check(!fill(&member, "web1") && !member.vm_id && !member.cid &&
+		   !strcmp(member.name, "web1") &&
+		   member.verb == VMGUEST_VERB_SHUTDOWN && !member.order &&
+		   member.flags == VMGUEST_REQ_FORCE &&
+		   member.deadline_ms == 5 && !member.reserved,
+		   "a member is filled");
+	ktap_check(!vmguest_fill_member(&member, VMGUEST_VERB_PING, &vm,
+					NULL) &&
+		   member.vm_id == 3 && !member.flags && !member.name[0],
+		   "a member with defaults");
+	memset(name, 'a', sizeof(name) - 1);
+	name[VMGUEST_NAME_SIZE] = '\0';
+	ktap_check(fill(&member, name) == -EINVAL, "a name that is too long");
+	options.reason = "why";
+	ktap_check(vmguest_fill_member(&member, VMGUEST_VERB_PING, &vm,
+				       &options) == -EINVAL,
+		   "a member has no reason of its own");
+}
+
+static void check_groups(int fd)
+{
+	struct vmguest_group_options how = VMGUEST_GROUP_OPTIONS;
+	struct vmguest_group_member members[3];
+	struct vmguest_group_record records[4];
+	char reason[VMGUEST_TEXT_SIZE + 1];
+	int group;
+
+	fill(&members[0], "errno.2");
+	fill(&members[1], "task.0.0.0x1f");
+	fill(&members[2], "errno.16.12");
+	group = vmguest_group(fd, members, 3, &how);
+	ktap_check(group >= 0 && vmguest_group_read(group, records, 1) == 1 &&
+		   !records[0].index && records[0].error == -ENOENT,
+		   "the first record of a group");
+	ktap_check(vmguest_group_read(group, records, 4) == 2 &&
+		   records[0].index == 1 && records[0].proofs == 0x1f &&
+		   records[1].index == 2 && records[1].task_id == 12,
+		   "as many as there are");
+	ktap_check(!vmguest_group_read(group, records, 4), "and no more");
+	close(group);
+	ktap_check(vmguest_group_read(group, records, 4) == -EBADF,
+		   "a group that was closed");
+	memset(reason, 'a', sizeof(reason) - 1);
+	reason[VMGUEST_TEXT_SIZE] = '\0';
+	how.reason = reason;
+	ktap_check(vmguest_group(fd, members, 3, &how) == -EINVAL,
+		   "a reason that is too long is refused, not cut");
+	how.size = 3;
+	ktap_check(vmguest_group(fd, members, 3, &how) == -EINVAL,
+		   "options without their size");
+}
+
 int main(void)
 {
 	int fd = vmguest_open();
@@ -157,6 +228,8 @@ int main(void)
 	check_requests(fd);
 	check_wait(fd);
 	check_tasks(fd);
+	check_members();
+	check_groups(fd);
 	close(fd);
 	return ktap_end();
 }

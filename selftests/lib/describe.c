@@ -132,6 +132,43 @@ static void check_row(const struct vmguest_task_get *task, const char *words)
 		printf("# got: %s\n", text);
 }
 
+#define STARTED	VMGUEST_RECORD_STARTED
+
+static const struct {
+	struct vmguest_group_record record;
+	const char *words;
+} records[] = {
+	{ { .verb = VMGUEST_VERB_SHUTDOWN, .record_flags = STARTED,
+	    .task_flags = DONE, .proofs = CLEAN, .until = VMGUEST_UNTIL_GONE },
+	  "the VM is gone, cleanly" },
+	{ { .verb = VMGUEST_VERB_SHUTDOWN, .record_flags = STARTED,
+	    .task_flags = DONE | VMGUEST_TASK_ESCALATED, .proofs = CLEAN,
+	    .until = VMGUEST_UNTIL_GONE },
+	  "the VM is gone, cleanly; forced" },
+	{ { .verb = VMGUEST_VERB_LOGOFF, .record_flags = STARTED,
+	    .task_flags = DONE, .result = VMGUEST_RESULT_UNEXPECTED_ERROR,
+	    .error = -EIO, .targeted = 5, .left = 2 },
+	  "the guest's agent tried and failed; 2 of 5 sessions left" },
+	{ { .verb = VMGUEST_VERB_SHUTDOWN, .record_flags = STARTED,
+	    .proofs = TAKEN, .error = -ETIMEDOUT,
+	    .result = VMGUEST_RESULT_TIMEOUT },
+	  "its task goes on: deadline passed: the guest is still stopping" },
+	{ { .verb = VMGUEST_VERB_SHUTDOWN, .error = -ENOENT },
+	  "there is no such VM or task" },
+	{ { .verb = VMGUEST_VERB_SHUTDOWN, .error = -EBUSY, .task_id = 12 },
+	  "a request that does not give way is running: task 12" },
+};
+
+static void check_record(const struct vmguest_group_record *record,
+			 const char *words)
+{
+	char text[256];
+	int length = vmguest_describe_record(record, text, sizeof(text));
+
+	ktap_check(!strcmp(text, words) && length == (int)strlen(words),
+		   "%s", words);
+}
+
 /* Every size is safe, and says how long the whole would be. */
 static void check_cut(const struct vmguest_task_get *task, const char *words)
 {
@@ -157,6 +194,8 @@ int main(void)
 	ktap_begin();
 	for (i = 0; i < COUNT(rows); i++)
 		check_row(&rows[i].task, rows[i].words);
+	for (i = 0; i < COUNT(records); i++)
+		check_record(&records[i].record, records[i].words);
 	check_cut(&rows[7].task, rows[7].words);
 	return ktap_end();
 }

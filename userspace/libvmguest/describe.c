@@ -213,7 +213,10 @@ static void ended(struct sentence *s, const struct vmguest_task_get *task)
 /* What has been added to an outcome that would else be told in silence. */
 static void remarks(struct sentence *s, const struct vmguest_task_get *task)
 {
-	if (task->task_flags & VMGUEST_TASK_ESCALATED)
+	if ((task->task_flags & VMGUEST_TASK_ESCALATED) &&
+	    !task->force_after_ms)
+		add(s, "; forced");
+	else if (task->task_flags & VMGUEST_TASK_ESCALATED)
 		add(s, "; forced after %g s", task->force_after_ms / 1000.0);
 	if (task->verb == VMGUEST_VERB_LOGOFF && task->left)
 		add(s, "; %u of %u sessions left", task->left, task->targeted);
@@ -231,5 +234,40 @@ int vmguest_describe(const struct vmguest_task_get *task, char *text,
 	else
 		running(&s, task);
 	remarks(&s, task);
+	return s.length;
+}
+
+static void not_started(struct sentence *s,
+			const struct vmguest_group_record *record)
+{
+	add(s, "%s", vmguest_error_of(VMGUEST_LAYER_CALL, record->verb,
+				      record->error)->words);
+	if (record->task_id)
+		add(s, ": task %llu", (unsigned long long)record->task_id);
+}
+
+int vmguest_describe_record(const struct vmguest_group_record *record,
+			    char *text, size_t size)
+{
+	const struct vmguest_task_get task = {
+		.verb = record->verb, .stage = record->stage,
+		.task_flags = record->task_flags, .proofs = record->proofs,
+		.until = record->until, .result = record->result,
+		.error = record->error, .targeted = record->targeted,
+		.ended = record->ended, .left = record->left,
+		.superseded_by = record->superseded_by,
+	};
+	struct sentence s = { .text = text, .size = size };
+
+	if (size)
+		text[0] = '\0';
+	if (!(record->record_flags & VMGUEST_RECORD_STARTED)) {
+		not_started(&s, record);
+		return s.length;
+	}
+	if (!(record->task_flags & VMGUEST_TASK_COMPLETE))
+		add(&s, "its task goes on: ");
+	ended(&s, &task);
+	remarks(&s, &task);
 	return s.length;
 }

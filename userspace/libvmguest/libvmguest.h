@@ -355,6 +355,78 @@ typedef int vmguest_watch_fn(const struct vmguest_task_get *task,
 int vmguest_wait(int task_fd, int timeout_ms, vmguest_watch_fn *watch,
 		 void *context);
 
+/* group.c: many requests at once */
+
+/**
+ * struct vmguest_group_options - How a group is run
+ * @size: sizeof(struct vmguest_group_options).
+ * @member_size: sizeof(struct vmguest_group_member).
+ * @parallel: How many requests may run at once, 0 for any number.
+ * @reason: Why, for all of them: at most 127 bytes of printable UTF-8, or NULL.
+ */
+struct vmguest_group_options {
+	uint32_t size;
+	uint32_t member_size;
+	uint32_t parallel;
+	const char *reason;
+};
+
+#define VMGUEST_GROUP_OPTIONS {						\
+	.size = sizeof(struct vmguest_group_options),			\
+	.member_size = sizeof(struct vmguest_group_member),		\
+}
+
+/**
+ * vmguest_fill_member() - Describe one request of a group
+ * @member: Out; its order is 0.
+ * @verb: What.
+ * @vm: Whom.
+ * @options: How, or NULL for the defaults. Its deadline counts from when this
+ *	request starts. Its reason must be NULL: a group has one for all.
+ *
+ * Return: 0 or -EINVAL, -E2BIG.
+ */
+int vmguest_fill_member(struct vmguest_group_member *member,
+			enum vmguest_verb verb,
+			const struct vmguest_vm_ref *vm,
+			const struct vmguest_options *options);
+
+/**
+ * vmguest_group() - Ask something of many guests
+ * @fd: A client.
+ * @members: The requests. They start by ascending order; those with the next
+ *	higher one when each of the former has ended, could not be started, or is
+ *	past its deadline.
+ * @count: How many, 1 to %VMGUEST_GROUP_MAX.
+ * @options: How, from VMGUEST_GROUP_OPTIONS.
+ *
+ * Mirrors nothing in the original, which has one call per VM. Never waits for a
+ * guest. Closing the fd drops the requests that have not started; those that run
+ * go on, unless they have %VMGUEST_REQ_CANCEL_ON_CLOSE.
+ *
+ * Return: a close-on-exec group fd, or a negative errno, and nothing was handed
+ * over: -EINVAL when anything of any request is out of range, -E2BIG, -EFAULT,
+ * -EMFILE, -ENFILE, -ENOMEM, -ENOTTY the module knows no groups. What stands in
+ * the way of one request is in its record.
+ */
+int vmguest_group(int fd, const struct vmguest_group_member *members,
+		  uint32_t count, const struct vmguest_group_options *options);
+
+/**
+ * vmguest_group_read() - Hear what became of a group's requests
+ * @group_fd: The group. poll() has POLLIN while there is a record, and POLLHUP
+ *	when all have been read.
+ * @records: Out, the first that ended first.
+ * @count: Room in @records, from 1 on.
+ *
+ * Waits for the first one, unless the fd has O_NONBLOCK.
+ *
+ * Return: how many records there are, 0 when all have been read, or a negative
+ * errno: -EAGAIN, -EINTR, -EFAULT, -EINVAL.
+ */
+int vmguest_group_read(int group_fd, struct vmguest_group_record *records,
+		       uint32_t count);
+
 /* error.c: errnos and the codes of the original interface */
 
 /**
@@ -473,6 +545,17 @@ const char *vmguest_capability_name(unsigned int bit);
  */
 int vmguest_describe(const struct vmguest_task_get *task, char *text,
 		     size_t size);
+
+/**
+ * vmguest_describe_record() - Say in one sentence what became of a request
+ * @record: What a group says of it.
+ * @text: Out, as for vmguest_describe().
+ * @size: Size of @text in bytes; 256 is enough.
+ *
+ * Return: the length of the whole sentence.
+ */
+int vmguest_describe_record(const struct vmguest_group_record *record,
+			    char *text, size_t size);
 
 #ifdef __cplusplus
 }
