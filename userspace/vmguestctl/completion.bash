@@ -4,18 +4,19 @@
 _vmguestctl_options() {
 	local all='--json --verbose --help'
 	local wait='--wait --timeout'
+	local many='--all --order --parallel'
 	local ask="$wait --no-wait --deadline --reason --queue"
 
 	case $1 in
 	register) echo "$all --cid --uid --gid --mode --pidfd-of" ;;
 	run) echo "$all --name --cid --uid --gid --mode" ;;
 	unregister) echo "$all --abort" ;;
-	ping) echo "$all $ask" ;;
+	ping) echo "$all $ask --all --parallel" ;;
 	shutdown | restart)
-		echo "$all $ask --force --force-after --until --no-join --delay" \
+		echo "$all $ask $many --force --force-after --until --no-join --delay" \
 			"--respect-sessions" ;;
 	logoff)
-		echo "$all $ask --force --force-after --until --no-join --delay" \
+		echo "$all $ask $many --force --force-after --until --no-join --delay" \
 			"--grace --only-uid --all-but-uid" ;;
 	wait) echo "$all $wait" ;;
 	top) echo '--batch --iterations --delay --sort --verbose --help' ;;
@@ -35,6 +36,9 @@ _vmguestctl() {
 		words='accepted down gone'
 	elif [[ $command == top && $last == @(-o|--sort) ]]; then
 		words='id name cid state agent beat task verb stage percent left'
+	elif [[ $last == --order ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
 	elif [[ $last == --uid ]]; then
 		words=$(compgen -u)
 	elif [[ $last == --gid ]]; then

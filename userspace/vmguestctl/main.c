@@ -14,12 +14,12 @@ static const struct command commands[] = {
 	  1, 1, set_command },
 	{ "list", COMMAND_LIST, "[--json]", 0, 0, list_command },
 	{ "status", COMMAND_STATUS, "VM", 1, 1, status_command },
-	{ "ping", COMMAND_PING, "VM...", 1, -1, ping_command },
-	{ "shutdown", COMMAND_SHUTDOWN, "VM... [OPTION...]",
+	{ "ping", COMMAND_PING, "VM... | --all", 1, -1, ping_command },
+	{ "shutdown", COMMAND_SHUTDOWN, "VM... | --all | --order FILE [OPTION...]",
 	  1, -1, shutdown_command },
-	{ "restart", COMMAND_RESTART, "VM... [OPTION...]",
+	{ "restart", COMMAND_RESTART, "VM... | --all | --order FILE [OPTION...]",
 	  1, -1, restart_command },
-	{ "logoff", COMMAND_LOGOFF, "VM... [OPTION...]",
+	{ "logoff", COMMAND_LOGOFF, "VM... | --all | --order FILE [OPTION...]",
 	  1, -1, logoff_command },
 	{ "wait", COMMAND_WAIT, "TASK... [--wait TIME]", 1, -1, wait_command },
 	{ "cancel", COMMAND_CANCEL, "TASK...", 1, -1, cancel_command },
@@ -35,6 +35,9 @@ static const struct command commands[] = {
 
 static const char options_help[] =
 "Requests (shutdown, restart, logoff):\n"
+"  --all               every VM that runs, as far as known (ping, too)\n"
+"  --order FILE        the VMs of each line together, line after line\n"
+"  --parallel N        at most so many at once (ping, too)\n"
 "  --deadline TIME     when the request ends if it is not done; or 'none'\n"
 "  --force             ask nobody in the guest\n"
 "  --force-after TIME  ask first, then force\n"
@@ -98,8 +101,12 @@ static const struct command *find(const char *name)
 	return NULL;
 }
 
-static int check_words(const struct command *command, int count)
+static int check_words(const struct command *command,
+		       const struct options *options, int count)
 {
+	if (options->all || options->order)
+		return !count ? 0 : usage_error("%s: --all and --order take no VM",
+						command->name);
 	if (count < command->min_words)
 		return usage_error("%s: too few arguments; usage: vmguestctl %s %s",
 				   command->name, command->name,
@@ -137,7 +144,7 @@ static int run(const struct command *command, int argc, char **argv)
 	}
 	words = argv + first;
 	count = argc - first;
-	ret = check_words(command, count);
+	ret = check_words(command, &options, count);
 	if (ret)
 		return ret;
 	line_init(!options.json);

@@ -43,6 +43,9 @@ enum {
 	OPTION_GRACE,
 	OPTION_ONLY_UID,
 	OPTION_ALL_BUT_UID,
+	OPTION_ALL,
+	OPTION_ORDER,
+	OPTION_PARALLEL,
 };
 
 static const struct {
@@ -79,6 +82,9 @@ static const struct {
 	{ "grace", 1, OPTION_GRACE, COMMAND_LOGOFF },
 	{ "only-uid", 1, OPTION_ONLY_UID, COMMAND_LOGOFF },
 	{ "all-but-uid", 1, OPTION_ALL_BUT_UID, COMMAND_LOGOFF },
+	{ "all", 0, OPTION_ALL, ASKS },
+	{ "order", 1, OPTION_ORDER, REQUESTS },
+	{ "parallel", 1, OPTION_PARALLEL, ASKS },
 	{ "batch", 0, 'b', COMMAND_TOP },
 	{ "iterations", 1, 'n', COMMAND_TOP },
 	{ "delay", 1, 'd', COMMAND_TOP },
@@ -203,6 +209,16 @@ static int set_pid(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_parallel(struct options *options, const char *value)
+{
+	uint64_t number;
+
+	if (parse_number(value, 1, UINT32_MAX, &number))
+		return bad_value("parallel", value, "a number from 1 on");
+	options->parallel = number;
+	return 0;
+}
+
 static int set_mark(struct options *options, const char *name, uint32_t what,
 		    uint32_t mark, const char *value)
 {
@@ -297,6 +313,11 @@ static int set_value(struct options *options, int option, const char *value)
 	case OPTION_ALL_BUT_UID:
 		return set_scope(options, "all-but-uid",
 				 VMGUEST_SCOPE_ALL_BUT_UID, value);
+	case OPTION_ORDER:
+		options->order = value;
+		return 0;
+	case OPTION_PARALLEL:
+		return set_parallel(options, value);
 	case 'd':
 		return set_refresh(options, value);
 	case 'n':
@@ -340,6 +361,9 @@ static void set_flag(struct options *options, int option)
 		break;
 	case OPTION_RESPECT_SESSIONS:
 		options->request.flags |= VMGUEST_REQ_RESPECT_SESSIONS;
+		break;
+	case OPTION_ALL:
+		options->all = true;
 		break;
 	case OPTION_NO_JOIN:
 		options->request.flags &= ~VMGUEST_REQ_JOIN;
@@ -409,6 +433,12 @@ static int check_together(const struct command *command,
 		return 0;
 	if (options->no_wait && options->wait_ms >= 0)
 		usage_error("%s: --wait and --no-wait exclude each other",
+			    command->name);
+	else if (options->all && options->order)
+		usage_error("%s: --all and --order exclude each other",
+			    command->name);
+	else if (options->no_wait && (options->order || options->parallel))
+		usage_error("%s: --no-wait excludes --order and --parallel: somebody has to stay",
 			    command->name);
 	else if ((request->flags & VMGUEST_REQ_FORCE) &&
 		 request->force_after_ms)

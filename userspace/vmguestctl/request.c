@@ -10,18 +10,6 @@
 /* A ping asks whether it answers now; a hung agent must not keep us. */
 #define PING_DEADLINE_MS	10000
 
-struct batch {
-	const struct options *options;
-	enum vmguest_verb verb;
-	struct vmguest_options how;
-	struct vmguest_vm_ref *vms;
-	struct job *jobs;
-	char **words;
-	int count;
-	int client;
-	int exit;
-};
-
 static const char *what_failed(enum vmguest_verb verb)
 {
 	switch (verb) {
@@ -37,7 +25,8 @@ static const char *what_failed(enum vmguest_verb verb)
 }
 
 /* The option that the module does not know, or NULL. */
-static const char *unknown_option(const struct vmguest_options *how,
+static const char *unknown_option(const struct options *options,
+				  const struct vmguest_options *how,
 				  uint64_t features)
 {
 	const struct {
@@ -65,6 +54,10 @@ static const char *unknown_option(const struct vmguest_options *how,
 		{ how->flags & VMGUEST_REQ_RESPECT_SESSIONS,
 		  VMGUEST_FEATURE_RESPECT_SESSIONS,
 		  "this module does not support --respect-sessions" },
+		{ options->order, VMGUEST_FEATURE_GROUP,
+		  "this module does not support --order" },
+		{ options->parallel, VMGUEST_FEATURE_GROUP,
+		  "this module does not support --parallel" },
 	};
 	size_t i;
 
@@ -75,7 +68,7 @@ static const char *unknown_option(const struct vmguest_options *how,
 }
 
 /* So that an error of the verb is not taken for one of an option. */
-static int check_features(struct batch *batch)
+static int check_features(struct batch *batch, bool *groups)
 {
 	struct vmguest_get_api api = { .size = sizeof(api) };
 	struct call_error call = {
@@ -90,12 +83,14 @@ static int check_features(struct batch *batch)
 		call.error = ret;
 		call.exit = EXIT_NO_MODULE;
 	} else {
-		call.words = unknown_option(&batch->how, api.features);
+		call.words = unknown_option(batch->options, &batch->how,
+					    api.features);
 	}
 	if (call.words) {
 		report_call_error(batch->options, &call);
 		return call.exit;
 	}
+	*groups = api.features & VMGUEST_FEATURE_GROUP;
 	/* Nobody asked for this one. */
 	if (!(api.features & VMGUEST_FEATURE_JOIN))
 		batch->how.flags &= ~VMGUEST_REQ_JOIN;
@@ -114,20 +109,19 @@ static bool is_starting(const struct batch *batch, int index, int error)
 	struct vmguest_vm_get vm = { .size = sizeof(vm) };
 
 	return error == -EHOSTDOWN &&
-		!vmguest_find(batch->client, &batch->vms[index], &vm) &&
+		!vmguest_find(batch->client, &batch->targets.vms[index], &vm) &&
 		(vm.vm_flags & VMGUEST_VM_LIFELINE) &&
 		vm.state != VMGUEST_VM_GONE;
 }
 
-static void ask_failed(struct batch *batch, int index, int error,
-		       uint64_t task_id)
+void ask_failed(struct batch *batch, int index, int error, uint64_t task_id)
 {
 	struct job *job = &batch->jobs[index];
 	bool starting = is_starting(batch, index, error);
 
 	job->exit = starting ? EXIT_NO_AGENT : exit_of_call(batch->verb, error);
 	report_call_error(batch->options, &(struct call_error) {
-		.subject = batch->words[index],
+		.subject = batch->targets.words[index],
 		.verb = batch->verb,
 		.layer = VMGUEST_LAYER_CALL,
 		.what = what_failed(batch->verb),
@@ -139,17 +133,13 @@ static void ask_failed(struct batch *batch, int index, int error,
 	batch->exit = worse(batch->exit, job->exit);
 }
 
-/* A VM that was named by its id or CID is told by the same words. */
 static void ask(struct batch *batch, int index)
 {
 	struct job *job = &batch->jobs[index];
 	uint64_t task_id;
 
-	job->subject = batch->words[index];
-	snprintf(job->name, sizeof(job->name), "%s", job->subject);
-	job->asked = true;
 	job->fd = vmguest_request(batch->client, batch->verb,
-				  &batch->vms[index], &batch->how, &task_id);
+				  &batch->targets.vms[index], &batch->how, &task_id);
 	if (job->fd < 0)
 		ask_failed(batch, index, job->fd, task_id);
 }
@@ -168,7 +158,29 @@ static void tell_task(const struct batch *batch, struct job *job)
 		    (unsigned long long)job->task.task_id);
 }
 
-static int ask_all(struct batch *batch)
+/* A VM that was named by its id or CID is told by the same words. */
+static void name_jobs(struct batch *batch)
+{
+	int i;
+
+	for (i = 0; i < batch->targets.count; i++) {
+		struct job *job = &batch->jobs[i];
+
+		job->subject = batch->targets.words[i];
+		snprintf(job->name, sizeof(job->name), "%s", job->subject);
+		job->asked = true;
+		job->fd = -1;
+	}
+}
+
+/* With single calls each stage can be told; a group is for many. */
+static bool is_for_group(const struct options *options)
+{
+	return !options->no_wait &&
+	       (options->all || options->order || options->parallel);
+}
+
+static int ask_all(struct batch *batch, bool groups)
 {
 	int i, signals;
 
@@ -178,24 +190,44 @@ static int ask_all(struct batch *batch)
 		complain("cannot catch signals: %s", strerror(-signals));
 		return EXIT_REFUSED;
 	}
-	for (i = 0; i < batch->count; i++)
+	name_jobs(batch);
+	if (groups && is_for_group(batch->options))
+		return ask_group(batch, signals);
+	for (i = 0; i < batch->targets.count; i++)
 		ask(batch, i);
 	if (!batch->options->no_wait)
 		return worse(batch->exit, watch(batch->options, batch->jobs,
-						batch->count, signals));
-	for (i = 0; i < batch->count; i++)
+						batch->targets.count, signals));
+	for (i = 0; i < batch->targets.count; i++)
 		if (batch->jobs[i].fd >= 0)
 			tell_task(batch, &batch->jobs[i]);
 	return batch->exit;
 }
 
-/* All words are right before anything is asked of anybody. */
-static int parse_vms(struct batch *batch)
+static int ask_targets(struct batch *batch)
 {
-	int i, ret = 0;
+	bool groups = false;
+	int ret;
 
-	for (i = 0; i < batch->count && !ret; i++)
-		ret = parse_vm(batch->words[i], &batch->vms[i]);
+	batch->client = open_client(batch->options);
+	if (batch->client < 0)
+		return -batch->client;
+	ret = check_features(batch, &groups);
+	if (!ret && batch->options->all)
+		ret = list_targets(&batch->targets, batch->options,
+				   batch->client);
+	if (!ret) {
+		batch->jobs = calloc(batch->targets.count + 1,
+				     sizeof(*batch->jobs));
+		if (!batch->jobs) {
+			complain("out of memory");
+			ret = EXIT_REFUSED;
+		}
+	}
+	if (!ret)
+		ret = ask_all(batch, groups);
+	free(batch->jobs);
+	close(batch->client);
 	return ret;
 }
 
@@ -204,32 +236,14 @@ static int request(const struct options *options, enum vmguest_verb verb,
 {
 	struct batch batch = {
 		.options = options, .verb = verb, .how = options->request,
-		.words = words, .count = count, .client = -1,
 	};
 	int ret;
 
-	batch.vms = calloc(count, sizeof(*batch.vms));
-	batch.jobs = calloc(count, sizeof(*batch.jobs));
-	if (!batch.vms || !batch.jobs) {
-		complain("out of memory");
-		ret = EXIT_REFUSED;
-		goto out;
-	}
-	ret = parse_vms(&batch);
-	if (ret)
-		goto out;
-	batch.client = open_client(options);
-	if (batch.client < 0) {
-		ret = -batch.client;
-		goto out;
-	}
-	ret = check_features(&batch);
+	/* All words are right before anything is asked of anybody. */
+	ret = parse_targets(&batch.targets, options, words, count);
 	if (!ret)
-		ret = ask_all(&batch);
-	close(batch.client);
-out:
-	free(batch.jobs);
-	free(batch.vms);
+		ret = ask_targets(&batch);
+	free_targets(&batch.targets);
 	return ret;
 }
 

@@ -83,6 +83,9 @@ struct options {
 	struct vmguest_options request;
 	bool no_wait;
 	int64_t wait_ms;	/* -1: no end */
+	bool all;
+	const char *order;	/* a file, or NULL */
+	uint32_t parallel;	/* 0: any number */
 
 	/* top */
 	bool batch;
@@ -151,6 +154,25 @@ int open_lifeline(const struct options *options, const char *subject);
 
 /* set.c: changes of a registration */
 int set_command(const struct options *options, char **words, int count);
+
+/* targets.c: of whom something is asked */
+struct targets {
+	char **words;		/* the user's, or names */
+	struct vmguest_vm_ref *vms;
+	uint32_t *orders;	/* batches, the lowest first */
+	int count;
+	int room;
+};
+
+/*
+ * From words, or from the file of --order. 0, or an exit code after saying why.
+ */
+int parse_targets(struct targets *targets, const struct options *options,
+		  char **words, int count);
+/* All that may be read and that may run. */
+int list_targets(struct targets *targets, const struct options *options,
+		 int client);
+void free_targets(struct targets *targets);
 
 /* request.c: the verbs */
 int ping_command(const struct options *options, char **words, int count);
@@ -232,6 +254,26 @@ int look(struct job *job);
  */
 int watch(const struct options *options, struct job *jobs, int count,
 	  int signals);
+
+/* Those that run are left alone: says so, and how to come back to them. */
+int leave_running(const struct options *options, struct job *jobs, int count,
+		  int exit_code, bool interrupted);
+
+/* group.c: many requests in one call */
+struct batch {
+	const struct options *options;
+	enum vmguest_verb verb;
+	struct vmguest_options how;
+	struct targets targets;
+	struct job *jobs;
+	int client;
+	int exit;
+};
+
+/* request.c: why a request could not be handed over. */
+void ask_failed(struct batch *batch, int index, int error, uint64_t task_id);
+/* Returns the highest exit code. */
+int ask_group(struct batch *batch, int signals);
 
 /* blockers.c: who is in the way */
 int blockers_command(const struct options *options, char **words, int count);

@@ -233,6 +233,22 @@ static void tell_way_back(const struct watcher *w, bool interrupted)
 	free(ids);
 }
 
+int leave_running(const struct options *options, struct job *jobs, int count,
+		  int exit_code, bool interrupted)
+{
+	struct watcher w = {
+		.options = options, .jobs = jobs, .count = count,
+	};
+	int i;
+
+	for (i = 0; i < count; i++)
+		w.running += jobs[i].fd >= 0;
+	leave(&w, exit_code);
+	if (w.running && (interrupted || !options->json))
+		tell_way_back(&w, interrupted);
+	return w.exit;
+}
+
 static bool interrupted_by(struct watcher *w)
 {
 	struct signalfd_siginfo info;
