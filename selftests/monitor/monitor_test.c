@@ -748,7 +748,7 @@ static int register_numbered(int fd, uint32_t cid, uint64_t *id)
  * One after the other goes and comes back, with the highest id: a dump that does
  * not see that would have it twice. All but one are there at any moment.
  */
-static void churn(int fd, const uint64_t *ids)
+static void churn(int fd, const uint64_t *ids, unsigned int pause_ms)
 {
 	unsigned int i;
 	uint64_t id;
@@ -757,17 +757,18 @@ static void churn(int fd, const uint64_t *ids)
 		if (vmg_unregister(fd, ids[i]) ||
 		    register_numbered(fd, MANY_CID + i, &id))
 			_exit(1);
-		usleep(rand() % 300000);
+		usleep(rand() % (pause_ms * 1000));
 	}
 	_exit(1);
 }
 
-TEST_F_TIMEOUT(monitor, a_dump_of_many_is_whole, 300)
+TEST_F_TIMEOUT(monitor, a_dump_of_many_is_whole, 900)
 {
 	unsigned int i, busy = 0, whole = 0;
 	struct vmguest_monitor *monitor;
 	static uint64_t ids[MANY];
 	static struct many many;
+	uint64_t start, took;
 	pid_t pid;
 	int ret;
 
@@ -775,10 +776,17 @@ TEST_F_TIMEOUT(monitor, a_dump_of_many_is_whole, 300)
 		ASSERT_EQ(0, register_numbered(self->fd, MANY_CID + i,
 					       &ids[i]));
 	ASSERT_EQ(0, vmguest_monitor_open(0, &monitor));
+	start = vmg_now_ms();
+	ASSERT_EQ(0, vmguest_monitor_dump(monitor, VMGUEST_MONITOR_VM,
+					  see_many, &many));
+	ASSERT_EQ(MANY, many.count);
+	took = vmg_now_ms() - start + 1;
+	start = vmg_now_ms();
 	pid = fork();
 	if (!pid)
-		churn(self->fd, ids);
-	for (i = 0; i < 50; i++) {
+		churn(self->fd, ids, 3 * took);
+	/* A slow machine is left with fewer. */
+	for (i = 0; i < 50 && (i < 5 || vmg_now_ms() - start < 120000); i++) {
 		memset(&many, 0, sizeof(many));
 		ret = vmguest_monitor_dump(monitor, VMGUEST_MONITOR_VM,
 					   see_many, &many);
@@ -796,7 +804,8 @@ TEST_F_TIMEOUT(monitor, a_dump_of_many_is_whole, 300)
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	TH_LOG("%u whole, %u given up", whole, busy);
+	TH_LOG("%u whole, %u given up; %u ms for one alone", whole, busy,
+	       (unsigned int)took);
 	EXPECT_LT(0, whole);
 	vmguest_monitor_close(monitor);
 }
