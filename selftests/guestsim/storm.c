@@ -637,7 +637,7 @@ static void slot_judge(struct slot *slot)
 	if (right)
 		return;
 	show_mismatch(slot, &prediction);
-	printf("# processors were waited for for %.3f ms meanwhile\n",
+	printf("# threads waited %.3f ms for a processor meanwhile\n",
 	       (double)stalled / MS);
 }
 
