@@ -76,6 +76,7 @@ struct vmguest_channel_sends {
  * @vm_node: Entry in the VM's list of channels.
  * @phase: enum vmguest_channel_phase.
  * @capabilities: Of its HELLO.
+ * @sessions: Of its HELLO.
  * @sends: What to send.
  * @tx_task: The task whose frame is in @tx; owns a reference. Work only, as all
  *	that follows.
@@ -109,6 +110,7 @@ struct vmguest_channel {
 	struct list_head vm_node;
 	enum vmguest_channel_phase phase;
 	u64 capabilities;
+	u32 sessions;
 	struct vmguest_channel_sends sends;
 
 	struct vmguest_task *tx_task;

@@ -1196,8 +1196,6 @@ static void vm_learn(struct vmguest_vm *vm, const struct vmguest_frame *hello)
 	memcpy(info->boot_id, hello->hello.boot_id, sizeof(info->boot_id));
 	memcpy(info->machine_id, hello->hello.machine_id,
 	       sizeof(info->machine_id));
-	info->sessions = hello->hello.sessions;
-	info->locked = 0;
 	for (i = 0; i < VMGUEST_FRAME_TEXTS; i++)
 		vmguest_text_clean(info->text[i], sizeof(info->text[i]),
 				   &hello->text[i]);
@@ -1274,6 +1272,9 @@ static void vm_install(struct vmguest_vm *vm, struct vmguest_channel *channel,
 	}
 	vm->channel = channel;
 	vm->capabilities = channel->capabilities;
+	/* A candidate's HELLO was too early to count. */
+	vm->info.sessions = channel->sessions;
+	vm->info.locked = 0;
 	if (vm->state != VMGUEST_VM_STOPPING || !same_boot)
 		vm->state = VMGUEST_VM_RUNNING;
 	if (!same_boot)
@@ -1303,6 +1304,7 @@ static void vm_attach_agent(struct vmguest_vm *vm,
 	bool same_boot = vm_is_same_boot(vm, hello);
 
 	channel->capabilities = hello->hello.capabilities;
+	channel->sessions = hello->hello.sessions;
 	if (!vm->channel || !same_boot) {
 		vm_learn(vm, hello);
 		vm_install(vm, channel, same_boot);
