@@ -140,9 +140,9 @@ inline task_start(v, t)
 #define task_compare(verb_, force_, running_) (!(running_) || \
 	strength(verb_, force_) > strength(T[running_].verb, T[running_].force))
 
-inline vmguest_task_admit(t, v)
+inline task_admit(t, v)
 {
-	printf("vmguest_task_admit: task %d, VM %d, verb %d, force %d, after %d, until %d\n",
+	printf("task_admit: task %d, VM %d, verb %d, force %d, after %d, until %d\n",
 	       t, v, T[t].verb, T[t].force, T[t].force_after, T[t].until);
 	running = V[v].task;
 	T[t].vm = v;

@@ -314,7 +314,7 @@ end:	do
 		fi;
 		if :: task_compare(T[t].verb, T[t].force, V[v].task) ||
 		   mutant(SUPERSEDE_ANY) ->
-			d_step { vmguest_task_admit(t, v); v = 0 }
+			d_step { task_admit(t, v); v = 0 }
 		:: else ->
 			T[t].verb = 0; T[t].force = 0; T[t].force_after = 0;
 			T[t].until = 0; v = 0
