@@ -624,12 +624,16 @@ static ssize_t group_file_read(struct file *file, char __user *buf,
 		given = group_give_many(group, buf, count);
 		if (given)
 			return given;
-		if (!group_look(group, &over) && (file->f_flags & O_NONBLOCK))
-			return -EAGAIN;
-		err = wait_event_interruptible(group->wait,
-					       group_look(group, &over));
-		if (err)
-			return err;
+		/* Another reader may be the one who gets what there is. */
+		if (file->f_flags & O_NONBLOCK) {
+			if (!group_look(group, &over))
+				return -EAGAIN;
+		} else {
+			err = wait_event_interruptible(group->wait,
+						       group_look(group, &over));
+			if (err)
+				return err;
+		}
 		if (over)
 			return 0;
 	}
