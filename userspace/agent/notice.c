@@ -81,12 +81,15 @@ void notice_sessions(struct agent *agent, const struct session *sessions,
 void notice_reconnected(struct agent *agent)
 {
 	static struct session sessions[SESSION_MAX];
+	int count;
 
 	notice_end(agent);
 	if (!notice_is_taken(agent, VMGUEST_WIRE_FEATURE_SESSIONS))
 		return;
-	sessions_count(&agent->counts, sessions,
-		       agent->backend->sessions(sessions, SESSION_MAX));
+	count = agent->backend->sessions(sessions, SESSION_MAX);
+	if (count < 0)
+		return;
+	sessions_count(&agent->counts, sessions, count);
 	sessions_say(agent);
 }
 

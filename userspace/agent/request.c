@@ -193,7 +193,7 @@ static void request_proceed(struct agent *agent)
 	struct request *request = &agent->request;
 
 	if (request->state == REQUEST_CHECKING && request->clear &&
-	    !request->announcement.running)
+	    !request->asked && !request->announcement.running)
 		request_ask_to_go(agent);
 }
 
