@@ -678,7 +678,7 @@ enum vmguest_record_flags {
  * struct vmguest_group_record - What read() on a group fd returns
  * @task_id: Id of its task; of one that did not start for EINPROGRESS or EBUSY,
  *	the task in the way; else 0.
- * @vm_id: Id of its VM; 0 when it did not start for ENOENT or EACCES.
+ * @vm_id: Id of its VM; 0 when the call found none that the caller may control.
  * @superseded_by: Id of the stronger task, or 0.
  * @start_ns: CLOCK_MONOTONIC at which it started or joined, 0 for neither.
  * @end_ns: CLOCK_MONOTONIC at which it ended.
