@@ -232,13 +232,20 @@ TEST_F(group, a_shutdown_tells_its_proofs)
 	struct vmguest_group_member members[] = {
 		vmg_member(self->vm, VMGUEST_VERB_SHUTDOWN) };
 	struct vmguest_group_record record;
+	int task;
 
 	CONNECT();
 	START(members, 0);
 	ASSERT_TRUE(sim_accept(&self->sim, &self->id));
 	COMMIT();
 	sim_send_last_breath(&self->sim, self->id, VMGUEST_END_POWEROFF);
+	ASSERT_TRUE(sim_expect(&self->sim, VMGUEST_WIRE_LAST_BREATH_ACK));
 	sim_close(&self->sim);
+	task = vmg_task_open(self->fd, self->id);
+	ASSERT_LE(0, task);
+	EXPECT_EQ(VMGUEST_STAGE_CHANNEL_DOWN,
+		  vmg_wait_stage(task, VMGUEST_STAGE_CHANNEL_DOWN).stage);
+	close(task);
 	vmg_vmm_kill(&self->vmm);
 	READ(&record);
 	EXPECT_EQ(self->id, record.task_id);
