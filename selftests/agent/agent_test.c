@@ -30,6 +30,12 @@
 #define SILENCE_MS	300
 #define HEARTBEAT_MS	400
 
+/* The agent's KILL_GRACE_MS. */
+#define KILL_GRACE_MS	5000
+
+/* The agent's SESSION_MAX. */
+#define AGENT_SESSIONS	256
+
 #define GRACE_MS	200
 
 #define BOOT		"00112233445566778899aabbccddeeff"
@@ -615,6 +621,30 @@ static void logoff_with_leftovers(void)
 	expect_result(VMGUEST_WIRE_FAILED, 3, 2);
 	check(test.frame.result.left == 1);
 	check(text_is(VMGUEST_RESULT_TEXT, "left: immortal of immortal"));
+}
+
+/* The guest is slow: who was killed may take as long as the grace to vanish. */
+static void grace_of_the_killed(void)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REQUEST,
+		.request = {
+			.verb = VMGUEST_VERB_LOGOFF,
+			.flags = VMGUEST_WIRE_REQ_FORCE,
+			.deadline_ms = 60000,
+			.grace_ms = 60000,
+		},
+	};
+
+	write_sessions("immortal\n");
+	begin();
+	host_send(frame, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect(VMGUEST_WIRE_COMMIT);
+	host_say(VMGUEST_WIRE_GO);
+	expect_silence_for(KILL_GRACE_MS + 4 * SILENCE_MS);
+	write_sessions("");
+	expect_result(VMGUEST_WIRE_OK, 1, 1);
 }
 
 static void logoff_of_some(__u16 scope, __u32 uid)
@@ -1785,6 +1815,7 @@ static const struct {
 	TEST(logoff),
 	TEST(logoff_of_nobody),
 	TEST(logoff_with_leftovers),
+	TEST(grace_of_the_killed),
 	TEST(scope_uid),
 	TEST(scope_all_but_uid),
 	TEST(scope_of_nobody),

@@ -442,8 +442,8 @@ enum vmguest_scope {
  *	milliseconds from now; 0 never. SHUTDOWN, RESTART and LOGOFF without FORCE.
  * @delay_ms: In, announce the request to the guest's users this long before, from
  *	when it is sent on; the deadline includes it. 0 for PING.
- * @grace_ms: In, time for a session to end before it is killed, 0 for the
- *	agent's own; 0 for other verbs than LOGOFF.
+ * @grace_ms: In, time for a session to end before it is killed, and to vanish
+ *	then (at least 5000); 0 for the agent's own; 0 for other verbs than LOGOFF.
  * @scope: In, enum vmguest_scope; 0 for other verbs than LOGOFF.
  * @scope_uid: In, uid in the guest that @scope refers to, else 0.
  * @task_fd: In, must be 0; out, the new close-on-exec task fd, -1 when the call

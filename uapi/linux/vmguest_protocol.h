@@ -212,8 +212,8 @@ enum vmguest_wire_request_flags {
  * @flags: enum vmguest_wire_request_flags.
  * @deadline_ms: Time left, 0 for no deadline.
  * @delay_ms: Announce it to users for this long first.
- * @grace_ms: Time for a session to end before it is killed, 0 for the agent's
- *	own.
+ * @grace_ms: Time for a session to end before it is killed, and to vanish then;
+ *	0 for the agent's own.
  * @uid: The uid of @scope.
  *
  * Text, at most %VMGUEST_WIRE_TEXT_MAX: the reason.

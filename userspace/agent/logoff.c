@@ -21,7 +21,7 @@
 #include "agent.h"
 #include "logins.h"
 
-/* How long killed sessions may take to vanish. */
+/* How long killed sessions may take to vanish, at least. */
 #define KILL_GRACE_MS	5000
 
 static bool logoff_has(const struct logoff *logoff,
@@ -302,13 +302,20 @@ void logoff_sessions_changed(struct agent *agent)
 				 100 * logoff->ended / logoff->targeted);
 }
 
+/* Where ending takes long, so does vanishing. */
+static unsigned int logoff_time(const struct logoff *logoff)
+{
+	if (logoff->killing && logoff->grace_ms < KILL_GRACE_MS)
+		return KILL_GRACE_MS;
+	return logoff->grace_ms;
+}
+
 static void logoff_end_all(struct agent *agent)
 {
 	struct logoff *logoff = &agent->request.logoff;
 	unsigned int i;
 
-	timer_set(&logoff->grace,
-		  logoff->killing ? KILL_GRACE_MS : logoff->grace_ms);
+	timer_set(&logoff->grace, logoff_time(logoff));
 	logoff_save(agent);
 	for (i = 0; i < logoff->count; i++)
 		if (agent->backend->session_lives(&logoff->session[i]))

@@ -16,7 +16,7 @@ struct agent;
  * struct logoff - The sessions that a LOGOFF is to end
  * @scope: Whose, enum vmguest_scope.
  * @uid: The uid of @scope.
- * @grace_ms: Time for a session to end before it is killed.
+ * @grace_ms: Time for a session to end before it is killed, and to vanish then.
  * @grace: The end of that time, or of the time after it.
  * @killing: The sessions were, or are from now on, killed.
  * @session: Those that are left.
