@@ -1166,6 +1166,27 @@ static void notice_of_logoffs(void)
 	expect_silence();
 }
 
+/* With more sessions than the agent can keep the list may have others each time. */
+static void no_notice_of_sessions_without_room(void)
+{
+	char forth[8192] = "", back[8192] = "", *at = forth;
+	unsigned int i;
+
+	for (i = 0; i <= AGENT_SESSIONS; i++)
+		at += sprintf(at, "s%u %u\n", i, 1000 + i);
+	for (at = back; i-- > 1;)
+		at += sprintf(at, "s%u %u\n", i, 1000 + i);
+	write_sessions(forth);
+	begin_noticed();
+	strcpy(at, "s0 1000\n");
+	write_sessions(back);
+	expect_silence();
+	*at = '\0';
+	write_sessions(back);
+	expect_notice(VMGUEST_NOTICE_LOGOFF, VMGUEST_WIRE_LOGOFF_NORMAL);
+	check(text_is(VMGUEST_NOTICE_WHO, "session s0 of s0"));
+}
+
 static void expect_sessions_at(int line, __u32 locked, __u32 left)
 {
 	expect_notice_at(line, VMGUEST_NOTICE_SESSIONS, locked);
@@ -1366,6 +1387,30 @@ static void sessions_and_inhibitors(void)
 	remove_list("blockers");
 	expect_blocked(0, 0, "");
 	expect(VMGUEST_WIRE_COMMIT);
+}
+
+/* Until it is known who is there now, what was known before does not count. */
+static void a_login_just_before_the_announced_end(void)
+{
+	struct vmguest_frame frame = {
+		.type = VMGUEST_WIRE_REQUEST,
+		.request = {
+			.verb = VMGUEST_VERB_SHUTDOWN,
+			.flags = VMGUEST_WIRE_REQ_RESPECT_SESSIONS,
+			.delay_ms = 3 * SILENCE_MS,
+		},
+	};
+
+	write_sessions("bob 1001\n");
+	begin();
+	host_send(frame, TASK);
+	expect(VMGUEST_WIRE_ACCEPTED);
+	expect_blocked(VMGUEST_BLOCKER_SESSION, 0, "bob");
+	write_sessions("");
+	expect_blocked(0, 0, "");
+	write_list("blockers", "late\n");
+	write_sessions("alice 1000\n");
+	expect_silence_for(6 * SILENCE_MS);
 }
 
 /* Nobody has asked for it. */
@@ -1847,6 +1892,7 @@ static const struct {
 	TEST(notice_of_the_end),
 	TEST(notice_after_a_reconnect),
 	TEST(notice_of_logoffs),
+	TEST(no_notice_of_sessions_without_room),
 	TEST(notice_of_sessions_and_locks),
 	TEST(no_notice_to_an_older_host),
 	TEST(no_notice_of_what_the_host_does),
@@ -1858,6 +1904,7 @@ static const struct {
 	TEST(no_notice_of_logoffs_on_the_way_down),
 	TEST(sessions_are_respected),
 	TEST(sessions_and_inhibitors),
+	TEST(a_login_just_before_the_announced_end),
 	TEST(sessions_that_are_not_respected),
 	TEST(force_overrides_sessions),
 	TEST(sessions_until_it_becomes_a_force),

@@ -24,7 +24,7 @@ struct agent;
  *	Return: how many, or a negative errno.
  * @end_session: Start to end a session, or with @kill to kill it.
  *	agent_sessions_changed() follows when something has changed.
- * @session_lives: Whether a session that is being ended is still there.
+ * @session_lives: Whether a session that was listed is still there.
  * @forget_session: Let go of a session's watch.
  * @watch_sessions: From now on, or no longer, agent_sessions_changed() also
  *	tells of those who log on, off, and lock. May be NULL.

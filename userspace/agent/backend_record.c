@@ -240,14 +240,20 @@ static int record_sessions(struct session *sessions, int max)
 
 static bool record_session_lives(const struct session *session)
 {
-	static struct session sessions[SESSION_MAX];
-	int count = record_sessions(sessions, SESSION_MAX);
-	int i;
+	char line[SESSION_NAME_SIZE];
+	struct session other;
+	bool lives = false;
+	FILE *file;
 
-	for (i = 0; i < count; i++)
-		if (!strcmp(sessions[i].name, session->name))
-			return true;
-	return false;
+	file = record_open_list("sessions", "re");
+	if (!file)
+		return false;
+	while (!lives && record_read_line(file, line, sizeof(line))) {
+		record_fill_session(&other, line);
+		lives = !strcmp(other.name, session->name);
+	}
+	fclose(file);
+	return lives;
 }
 
 static bool record_resists(const struct session *session, bool kill)

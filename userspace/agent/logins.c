@@ -98,6 +98,15 @@ static bool login_is_listed(const struct login *login,
 	return false;
 }
 
+/* A full list need not have it. */
+static bool login_is_there(const struct agent *agent, const struct login *login,
+			   const struct session *sessions, int count)
+{
+	return login_is_listed(login, sessions, count) ||
+	       (count == SESSION_MAX &&
+		agent->backend->session_lives(&login->session));
+}
+
 static void logins_remove_gone(struct agent *agent,
 			       const struct session *sessions, int count)
 {
@@ -107,7 +116,7 @@ static void logins_remove_gone(struct agent *agent,
 	for (n = 0; n < count; n++)
 		left += !sessions[n].closing;
 	for (i = 0; i < logins.count; i++) {
-		if (login_is_listed(&logins.login[i], sessions, count))
+		if (login_is_there(agent, &logins.login[i], sessions, count))
 			logins.login[kept++] = logins.login[i];
 		else
 			login_gone(agent, &logins.login[i], left);
