@@ -189,7 +189,7 @@ static int match_answered(sd_bus_message *message, void *data,
 	(void)data;
 	(void)error;
 	if (failure)
-		log_warn("the bus does not tell signals: %s", failure->message);
+		log_warn("the bus refuses a rule for signals: %s", failure->message);
 	return 0;
 }
 
@@ -308,8 +308,8 @@ static int job_watch(const char *unit, const char *how)
 
 	snprintf(match, sizeof(match), JOB_MATCH, unit);
 	return sd_bus_call_method_async(logind.bus.bus, NULL, DBUS_NAME,
-					DBUS_PATH, DBUS_NAME, how, NULL, NULL,
-					"s", match);
+					DBUS_PATH, DBUS_NAME, how,
+					match_answered, NULL, "s", match);
 }
 
 static int end_watch(void)
