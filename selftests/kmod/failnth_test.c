@@ -89,19 +89,6 @@ static int lowest_free_fd(int fd)
 	return free_fd;
 }
 
-static int module_refs(void)
-{
-	FILE *file = fopen("/sys/module/vmguest/refcnt", "re");
-	int refs = -1;
-
-	if (file) {
-		if (fscanf(file, "%d", &refs) != 1)
-			refs = -1;
-		fclose(file);
-	}
-	return refs;
-}
-
 /* Whichever VM has the CID: the one that was registered, or its guest's own. */
 static int get_by_cid(int fd, uint32_t cid, struct vmguest_vm_get *vm)
 {
@@ -121,7 +108,7 @@ static void let_go(struct scene *s)
 
 	if (!s->nl.buf)
 		return;
-	while (module_refs() != REACHABLE_REFS &&
+	while (vmg_module_refs() != REACHABLE_REFS &&
 	       vmg_now_ms() - start < VMG_PATIENCE_MS)
 		usleep(1000);
 }
@@ -136,7 +123,7 @@ static void look(struct scene *s, struct world *world)
 	world->vms = vmg_count(s->fd);
 	world->fds = count_fds();
 	world->free_fd = lowest_free_fd(s->fd);
-	world->module_refs = module_refs();
+	world->module_refs = vmg_module_refs();
 }
 
 /* Netlink would tell when an agent has left, and allocate for that. */

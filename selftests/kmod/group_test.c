@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -832,29 +831,16 @@ TEST_F(group, closing_cancels_when_nobody_else_would)
 	EXPECT_EQ(0, RUNNING(0));
 }
 
-static int module_refs(void)
-{
-	FILE *file = fopen("/sys/module/vmguest/refcnt", "re");
-	int refs = -1;
-
-	if (file) {
-		if (fscanf(file, "%d", &refs) != 1)
-			refs = -1;
-		fclose(file);
-	}
-	return refs;
-}
-
 TEST_F(group, it_holds_the_module)
 {
 	struct vmguest_group_member members[] = { PING() };
-	int refs = module_refs();
+	int refs = vmg_module_refs();
 
 	START(members, 0);
-	EXPECT_EQ(refs + 1, module_refs());
+	EXPECT_EQ(refs + 1, vmg_module_refs());
 	close(self->group);
 	self->group = -1;
-	EXPECT_EQ(refs, module_refs());
+	EXPECT_EQ(refs, vmg_module_refs());
 }
 
 struct killer {
@@ -984,32 +970,17 @@ TEST_F(group, a_failed_copy_keeps_the_record)
 	munmap(memory, 2 * 4096);
 }
 
-static void nothing(int number)
-{
-	(void)number;
-}
-
 TEST_F(group, a_signal_ends_the_wait)
 {
-	struct sigaction action = { .sa_handler = nothing };
 	struct vmguest_group_member members[] = { QUEUED(0) };
 	struct vmguest_group_record record;
-	pid_t parent = getpid(), child;
+	pid_t sender;
 
 	START(members, 0);
-	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
-	child = fork();
-	ASSERT_LE(0, child);
-	if (!child) {
-		/* Until the reader, who may not sleep yet, has ended us. */
-		for (;;) {
-			kill(parent, SIGUSR1);
-			usleep(10000);
-		}
-	}
+	sender = vmg_signals_start();
+	ASSERT_LT(0, sender);
 	EXPECT_EQ(-EINTR, read_record(self->group, &record));
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
+	vmg_signals_stop(sender);
 }
 
 #define READERS	4

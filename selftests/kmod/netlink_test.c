@@ -579,18 +579,6 @@ TEST_F_TIMEOUT(netlink, dump_of_many_is_consistent_or_says_so, 300)
 	nl_close(&nl);
 }
 
-static int module_refs(void)
-{
-	FILE *file = fopen("/sys/module/vmguest/refcnt", "re");
-	int refs = -1;
-
-	if (file && fscanf(file, "%d", &refs) != 1)
-		refs = -1;
-	if (file)
-		fclose(file);
-	return refs;
-}
-
 TEST_F(netlink, a_dump_under_way_pins_the_module_a_listener_does_not)
 {
 	uint64_t start = vmg_now_ms();
@@ -599,18 +587,18 @@ TEST_F(netlink, a_dump_under_way_pins_the_module_a_listener_does_not)
 
 	for (i = 0; i < 200; i++)
 		ASSERT_EQ(0, register_numbered(self->fd, MANY_CID + i, NULL));
-	refs = module_refs();
+	refs = vmg_module_refs();
 	LISTEN(&l);
-	EXPECT_EQ(refs, module_refs());
+	EXPECT_EQ(refs, vmg_module_refs());
 	nl_begin(&l.nl, VMGUEST_CMD_VM_GET, NLM_F_DUMP);
 	ASSERT_EQ(0, nl_send(&l.nl));
-	EXPECT_EQ(refs + 1, module_refs());
+	EXPECT_EQ(refs + 1, vmg_module_refs());
 	nl_close(&l.nl);
 	/* The kernel ends a socket later; nothing can be polled for that. */
-	while (module_refs() != refs &&
+	while (vmg_module_refs() != refs &&
 	       vmg_now_ms() - start < VMG_PATIENCE_MS)
 		usleep(1000);
-	EXPECT_EQ(refs, module_refs());
+	EXPECT_EQ(refs, vmg_module_refs());
 }
 
 /*

@@ -5,10 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 #include "task_fixture.h"
 
@@ -164,33 +162,18 @@ TEST_F(read, a_long_buffer_gets_one_record)
 		  read(self->task, event, sizeof(event)));
 }
 
-static void nothing(int number)
-{
-	(void)number;
-}
-
 TEST_F(read, a_signal_ends_the_wait)
 {
-	struct sigaction action = { .sa_handler = nothing };
 	struct vmguest_task_event event;
-	pid_t parent = getpid(), child;
+	pid_t sender;
 
 	CONNECT();
 	ASK_PLAIN(VMGUEST_SHUTDOWN);
 	ACCEPT();
-	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
-	child = fork();
-	ASSERT_LE(0, child);
-	if (!child) {
-		/* Until the reader, who may not sleep yet, has ended us. */
-		for (;;) {
-			kill(parent, SIGUSR1);
-			usleep(10000);
-		}
-	}
+	sender = vmg_signals_start();
+	ASSERT_LT(0, sender);
 	EXPECT_EQ(-EINTR, read_event(self->task, &event));
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
+	vmg_signals_stop(sender);
 }
 
 TEST_F(read, writing_is_refused)

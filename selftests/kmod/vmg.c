@@ -262,6 +262,47 @@ int vmg_set_parameter(const char *name, const char *value)
 	return err;
 }
 
+int vmg_module_refs(void)
+{
+	FILE *file = fopen("/sys/module/vmguest/refcnt", "re");
+	int refs = -1;
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%d", &refs) != 1)
+		refs = -1;
+	fclose(file);
+	return refs;
+}
+
+static void vmg_signalled(int number)
+{
+	(void)number;
+}
+
+pid_t vmg_signals_start(void)
+{
+	struct sigaction action = { .sa_handler = vmg_signalled };
+	pid_t reader = getpid(), sender;
+
+	if (sigaction(SIGUSR1, &action, NULL))
+		return -1;
+	sender = fork();
+	if (sender)
+		return sender;
+	while (!kill(reader, SIGUSR1))
+		usleep(10000);
+	_exit(0);
+}
+
+void vmg_signals_stop(pid_t sender)
+{
+	kill(sender, SIGKILL);
+	/* Its last signal may come now; after this none does. */
+	while (waitpid(sender, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 uint64_t vmg_now_ms(void)
 {
 	struct timespec now;

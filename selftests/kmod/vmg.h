@@ -72,6 +72,16 @@ bool vmg_wait_state(int fd, uint64_t vm_id, uint32_t state);
 /* Of the module. Return: 0 or a negative errno. */
 int vmg_set_parameter(const char *name, const char *value);
 
+/* Who has the module, or -1. */
+int vmg_module_refs(void);
+
+/*
+ * The caller's system calls are interrupted again and again: the first signals
+ * may come before it sleeps. Return: who sends them, or -1.
+ */
+pid_t vmg_signals_start(void);
+void vmg_signals_stop(pid_t sender);
+
 uint64_t vmg_now_ms(void);
 
 /* Become @uid without capabilities, in a child: 0 when @test returns true. */
