@@ -51,7 +51,7 @@ check-install:
 	@selftests/install/test --vm $(KERNEL)
 
 check-guest:
-	@selftests/nested/check
+	@selftests/nested/check $(if $(KILL_AGENT),--kill-agent)
 
 check-valgrind:
 	@selftests/agent/valgrind
@@ -91,7 +91,7 @@ help:
 	@echo 'make check           all tests, in QEMU [KERNEL=6.1|6.12|debug] [SUITES="kmod ..."]'
 	@echo 'make check-all       the same on every kernel'
 	@echo 'make check-install   make install and DKMS inside the VM: minutes'
-	@echo 'make check-guest     a nested Debian with systemd, restarted and shut down: slow'
+	@echo 'make check-guest     a nested Debian with systemd, restarted and shut down: slow [KILL_AGENT=1]'
 	@echo 'make check-valgrind  the agent under valgrind: minutes'
 	@echo 'make storm           100 000 tasks, 64 guests that die at random [STORM="--tasks N --seed S"]'
 	@echo 'make fuzz            look for bytes that break the frame decoder [FUZZ_SECONDS=60]'
