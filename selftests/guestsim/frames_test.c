@@ -625,7 +625,8 @@ static void expect_bad(ARGS, const struct bad_frame *bad)
 	sim_hand_reset(self->guest);
 }
 
-TEST_F(frames, out_of_range)
+/* 257 frames in a row; each wait for one has its own limit. */
+TEST_F_TIMEOUT(frames, out_of_range, 120)
 {
 	size_t i;
 
