@@ -91,6 +91,7 @@ struct vmguest_member {
  * @wait: Pollers and readers.
  * @start: Starts those whose turn has come.
  * @expire: Gives up those that joined and whose own deadline has passed.
+ * @record_size: How long a record is for the reader; constant.
  * @parallel: How many may run at once, 0 for any number; constant.
  * @count: Number of @members; constant.
  * @lock: Protects everything below. Taken inside a VM's lock, and nothing but
@@ -109,6 +110,7 @@ struct vmguest_group {
 	wait_queue_head_t wait;
 	struct work_struct start;
 	struct delayed_work expire;
+	u32 record_size;
 	u32 parallel;
 	u32 count;
 
@@ -465,6 +467,7 @@ group_create(const struct vmguest_group_start *cmd)
 	spin_lock_init(&group->lock);
 	INIT_LIST_HEAD(&group->joined);
 	INIT_LIST_HEAD(&group->records);
+	group->record_size = cmd->record_size;
 	group->parallel = cmd->parallel;
 	group->count = cmd->count;
 	group->unread = cmd->count;
@@ -556,6 +559,18 @@ static void group_given(struct vmguest_member *member)
 	spin_unlock(&group->lock);
 }
 
+/* Its reader may know less of it, or more. */
+static int record_copy(char __user *buf, u32 size,
+		       const struct vmguest_group_record *record)
+{
+	size_t known = min_t(size_t, size, sizeof(*record));
+
+	if (copy_to_user(buf, record, known) ||
+	    clear_user(buf + known, size - known))
+		return -EFAULT;
+	return 0;
+}
+
 /* Return: 1 when a record was read, 0 when there is none, -EFAULT. */
 static int group_give(struct vmguest_group *group, char __user *buf)
 {
@@ -568,7 +583,7 @@ static int group_give(struct vmguest_group *group, char __user *buf)
 	record_fill(&record, member);
 	if (member->task)
 		record_fill_task(&record, member);
-	if (copy_to_user(buf, &record, sizeof(record))) {
+	if (record_copy(buf, group->record_size, &record)) {
 		group_put_back(member);
 		return -EFAULT;
 	}
@@ -584,7 +599,7 @@ static int group_give(struct vmguest_group *group, char __user *buf)
 static ssize_t group_give_many(struct vmguest_group *group, char __user *buf,
 			       size_t count)
 {
-	const size_t size = sizeof(struct vmguest_group_record);
+	const size_t size = group->record_size;
 	size_t given = 0;
 	int ret;
 
@@ -618,7 +633,7 @@ static ssize_t group_file_read(struct file *file, char __user *buf,
 	bool over;
 	int err;
 
-	if (count < sizeof(struct vmguest_group_record))
+	if (count < group->record_size)
 		return -EINVAL;
 	for (;;) {
 		given = group_give_many(group, buf, count);
@@ -728,11 +743,14 @@ bool vmguest_group_file_is(const struct file *file)
 
 static int group_check(const struct vmguest_group_start *cmd)
 {
-	if (cmd->flags || cmd->group_fd || !cmd->count ||
+	if (cmd->flags || cmd->group_fd || cmd->reserved || !cmd->count ||
 	    cmd->count > VMGUEST_GROUP_MAX ||
-	    cmd->member_size < offsetofend(struct vmguest_group_member, name))
+	    cmd->member_size < offsetofend(struct vmguest_group_member, name) ||
+	    cmd->record_size < offsetofend(struct vmguest_group_record, until))
 		return -EINVAL;
-	return cmd->member_size > PAGE_SIZE ? -E2BIG : 0;
+	if (cmd->member_size > PAGE_SIZE || cmd->record_size > PAGE_SIZE)
+		return -E2BIG;
+	return 0;
 }
 
 /*

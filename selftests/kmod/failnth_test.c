@@ -472,6 +472,7 @@ static int call_group(struct scene *s)
 		.members = (uintptr_t)members,
 		.count = 2,
 		.member_size = sizeof(members[0]),
+		.record_size = sizeof(struct vmguest_group_record),
 		.reason = REASON,
 	};
 	int err;

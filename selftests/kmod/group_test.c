@@ -285,6 +285,7 @@ TEST_F(group, all_of_a_member_arrives)
 		.members = (uintptr_t)members,
 		.count = 1,
 		.member_size = sizeof(members[0]),
+		.record_size = RECORD_SIZE,
 		.reason = REASON,
 	};
 	const struct vmguest_frame *frame = &self->sim.frame;
@@ -1149,6 +1150,7 @@ FIXTURE_SETUP(bad)
 		.members = (uintptr_t)self->call->wide,
 		.count = 2,
 		.member_size = sizeof(self->call->wide[0].member),
+		.record_size = RECORD_SIZE,
 	};
 	for (i = 0; i < 2; i++) {
 		self->call->wide[i].member =
@@ -1192,6 +1194,10 @@ BAD_CALL(member_too_short, -EINVAL, call->start.member_size--);
 BAD_CALL(member_without_size, -EINVAL, call->start.member_size = 0);
 BAD_CALL(member_too_long, -E2BIG, call->start.member_size = 4097);
 BAD_CALL(member_with_something, -E2BIG, call->start.member_size += 8);
+BAD_CALL(record_too_short, -EINVAL, call->start.record_size--);
+BAD_CALL(record_without_size, -EINVAL, call->start.record_size = 0);
+BAD_CALL(record_too_long, -E2BIG, call->start.record_size = 4097);
+BAD_CALL(reserved_of_the_call, -EINVAL, call->start.reserved = 1);
 BAD_CALL(members_nowhere, -EFAULT, call->start.members = 0);
 BAD_CALL(members_beyond_memory, -EFAULT, call->start.members = -4096ULL);
 BAD_CALL(reason_without_end, -EINVAL,
@@ -1250,6 +1256,7 @@ TEST_F(group, a_longer_member_with_zeroes)
 		.members = (uintptr_t)members,
 		.count = 2,
 		.member_size = sizeof(members[0]),
+		.record_size = RECORD_SIZE,
 	};
 
 	ASSERT_EQ(0, vmg_call(self->fd, VMGUEST_GROUP_START, &start));
@@ -1257,6 +1264,38 @@ TEST_F(group, a_longer_member_with_zeroes)
 	EXPECT_REFUSED(0, -ENOTCONN, 0);
 	EXPECT_REFUSED(1, -ENOTCONN, 0);
 	EXPECT_OVER();
+}
+
+/* Of a newer caller: what the kernel does not know is 0. */
+TEST_F(group, a_longer_record)
+{
+	struct vmguest_group_member members[] = { PING(), PING() };
+	struct {
+		struct vmguest_group_record record;
+		uint64_t later;
+	} records[3];
+	struct vmguest_group_start start = {
+		.size = sizeof(start),
+		.members = (uintptr_t)members,
+		.count = 2,
+		.member_size = sizeof(members[0]),
+		.record_size = sizeof(records[0]),
+	};
+
+	ASSERT_EQ(0, vmg_call(self->fd, VMGUEST_GROUP_START, &start));
+	self->group = start.group_fd;
+	memset(records, 0x55, sizeof(records));
+	EXPECT_EQ(-1, read(self->group, records, sizeof(records[0]) - 1));
+	EXPECT_EQ(EINVAL, errno);
+	ASSERT_EQ(2 * sizeof(records[0]),
+		  read(self->group, records, sizeof(records)));
+	EXPECT_EQ(0, records[0].record.index);
+	EXPECT_EQ(0, records[0].later);
+	EXPECT_EQ(1, records[1].record.index);
+	EXPECT_EQ(-ENOTCONN, records[1].record.error);
+	EXPECT_EQ(0, records[1].later);
+	EXPECT_EQ(0x5555555555555555, records[2].record.task_id);
+	EXPECT_EQ(0, read(self->group, records, sizeof(records)));
 }
 
 /* The struct can be read, but not be written. */
@@ -1273,6 +1312,7 @@ TEST_F(group, a_bad_pointer_sends_nothing)
 		.members = (uintptr_t)members,
 		.count = 2,
 		.member_size = sizeof(members[0]),
+		.record_size = RECORD_SIZE,
 	};
 	ASSERT_EQ(0, mprotect(start, 4096, PROT_READ));
 	CONNECT();

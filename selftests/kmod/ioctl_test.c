@@ -31,7 +31,7 @@ _Static_assert(sizeof(struct vmguest_vm_get) == 592, "vm_get");
 _Static_assert(sizeof(struct vmguest_vm_set) == 176, "vm_set");
 _Static_assert(sizeof(struct vmguest_request) == 320, "request");
 _Static_assert(sizeof(struct vmguest_task_open) == 24, "task_open");
-_Static_assert(sizeof(struct vmguest_group_start) == 160, "group_start");
+_Static_assert(sizeof(struct vmguest_group_start) == 168, "group_start");
 _Static_assert(sizeof(struct vmguest_group_member) == 184, "group_member");
 _Static_assert(sizeof(struct vmguest_group_record) == 88, "group_record");
 _Static_assert(sizeof(struct vmguest_task_get) == 608, "task_get");

@@ -154,6 +154,7 @@ int vmg_group(int fd, const struct vmguest_group_member *members,
 		.members = (uintptr_t)members,
 		.count = count,
 		.member_size = sizeof(*members),
+		.record_size = sizeof(struct vmguest_group_record),
 		.parallel = parallel,
 	};
 	int err = vmg_call(fd, VMGUEST_GROUP_START, &group);

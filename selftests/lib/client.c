@@ -151,8 +151,8 @@ static int fill(struct vmguest_group_member *member, const char *name)
 
 	options.flags = VMGUEST_REQ_FORCE;
 	options.deadline_ms = 5;
-	return vmguest_fill_member(member, VMGUEST_VERB_SHUTDOWN, &vm,
-				   &options);
+	return vmguest_fill_member(member, sizeof(*member),
+				   VMGUEST_VERB_SHUTDOWN, &vm, &options);
 }
 
 static void check_members(void)
@@ -160,6 +160,10 @@ static void check_members(void)
 	const struct vmguest_vm_ref vm = { .id = 3 };
 	struct vmguest_options options = VMGUEST_OPTIONS;
 	struct vmguest_group_member member;
+	struct {
+		struct vmguest_group_member member;
+		uint64_t field;
+	} later;
 	char name[VMGUEST_NAME_SIZE + 1];
 
 	memset(&member, 0x55, sizeof(member));
@@ -169,17 +173,32 @@ static void check_members(void)
 		   member.flags == VMGUEST_REQ_FORCE &&
 		   member.deadline_ms == 5 && !member.reserved,
 		   "a member is filled");
-	ktap_check(!vmguest_fill_member(&member, VMGUEST_VERB_PING, &vm,
-					NULL) &&
+	ktap_check(!vmguest_fill_member(&member, sizeof(member),
+					VMGUEST_VERB_PING, &vm, NULL) &&
 		   member.vm_id == 3 && !member.flags && !member.name[0],
 		   "a member with defaults");
 	memset(name, 'a', sizeof(name) - 1);
 	name[VMGUEST_NAME_SIZE] = '\0';
 	ktap_check(fill(&member, name) == -EINVAL, "a name that is too long");
+	memset(&later, 0x55, sizeof(later));
+	ktap_check(!vmguest_fill_member(&later.member, sizeof(later),
+					VMGUEST_VERB_PING, &vm, NULL) &&
+		   later.member.vm_id == 3 && !later.field,
+		   "a member of a newer program");
+	ktap_check(vmguest_fill_member(&member, sizeof(member) - 1,
+				       VMGUEST_VERB_PING, &vm,
+				       NULL) == -EINVAL,
+		   "a member that is too short");
 	options.reason = "why";
-	ktap_check(vmguest_fill_member(&member, VMGUEST_VERB_PING, &vm,
-				       &options) == -EINVAL,
+	ktap_check(vmguest_fill_member(&member, sizeof(member),
+				       VMGUEST_VERB_PING, &vm, &options) == -EINVAL,
 		   "a member has no reason of its own");
+}
+
+static int read_records(int group, struct vmguest_group_record *records,
+			uint32_t count)
+{
+	return vmguest_group_read(group, records, sizeof(*records), count);
 }
 
 static void check_groups(int fd)
@@ -194,16 +213,16 @@ static void check_groups(int fd)
 	fill(&members[1], "task.0.0.0x1f");
 	fill(&members[2], "errno.16.12");
 	group = vmguest_group(fd, members, 3, &how);
-	ktap_check(group >= 0 && vmguest_group_read(group, records, 1) == 1 &&
+	ktap_check(group >= 0 && read_records(group, records, 1) == 1 &&
 		   !records[0].index && records[0].error == -ENOENT,
 		   "the first record of a group");
-	ktap_check(vmguest_group_read(group, records, 4) == 2 &&
+	ktap_check(read_records(group, records, 4) == 2 &&
 		   records[0].index == 1 && records[0].proofs == 0x1f &&
 		   records[1].index == 2 && records[1].task_id == 12,
 		   "as many as there are");
-	ktap_check(!vmguest_group_read(group, records, 4), "and no more");
+	ktap_check(!read_records(group, records, 4), "and no more");
 	close(group);
-	ktap_check(vmguest_group_read(group, records, 4) == -EBADF,
+	ktap_check(read_records(group, records, 4) == -EBADF,
 		   "a group that was closed");
 	memset(reason, 'a', sizeof(reason) - 1);
 	reason[VMGUEST_TEXT_SIZE] = '\0';

@@ -630,8 +630,12 @@ struct vmguest_group_member {
  * @members: In, address of an array of struct vmguest_group_member.
  * @count: In, how many there are, 1 to %VMGUEST_GROUP_MAX.
  * @member_size: In, sizeof(struct vmguest_group_member); it grows as @size does.
+ * @record_size: In, sizeof(struct vmguest_group_record), how long each record is
+ *	that read() returns. What the kernel does not know in it is 0; what it
+ *	knows and the caller does not is left out.
  * @parallel: In, how many members may run at once, 0 for any number.
  * @group_fd: In, must be 0; out, a new close-on-exec fd of the group.
+ * @reserved: Must be 0.
  * @reason: In, as in struct vmguest_request, for all members.
  *
  * Members start by ascending @order, within one in the order of the array. Each
@@ -654,8 +658,10 @@ struct vmguest_group_start {
 	__aligned_u64 members;
 	__u32 count;
 	__u32 member_size;
+	__u32 record_size;
 	__u32 parallel;
 	__s32 group_fd;
+	__u32 reserved;
 	char reason[VMGUEST_TEXT_SIZE];
 };
 
@@ -700,8 +706,8 @@ enum vmguest_record_flags {
  *
  * read() returns as many whole records as there are and as fit, the first that
  * ended first. It waits for one (EAGAIN with O_NONBLOCK), and returns 0 when all
- * have been read. A buffer below the size of a record is EINVAL. poll() has
- * POLLIN while a record waits, and POLLHUP when all have been read.
+ * have been read. A buffer below &vmguest_group_start.record_size is EINVAL.
+ * poll() has POLLIN while a record waits, and POLLHUP when all have been read.
  */
 struct vmguest_group_record {
 	__aligned_u64 task_id;

@@ -361,12 +361,14 @@ int vmguest_wait(int task_fd, int timeout_ms, vmguest_watch_fn *watch,
  * struct vmguest_group_options - How a group is run
  * @size: sizeof(struct vmguest_group_options).
  * @member_size: sizeof(struct vmguest_group_member).
+ * @record_size: sizeof(struct vmguest_group_record).
  * @parallel: How many requests may run at once, 0 for any number.
  * @reason: Why, for all of them: at most 127 bytes of printable UTF-8, or NULL.
  */
 struct vmguest_group_options {
 	uint32_t size;
 	uint32_t member_size;
+	uint32_t record_size;
 	uint32_t parallel;
 	const char *reason;
 };
@@ -374,19 +376,21 @@ struct vmguest_group_options {
 #define VMGUEST_GROUP_OPTIONS {						\
 	.size = sizeof(struct vmguest_group_options),			\
 	.member_size = sizeof(struct vmguest_group_member),		\
+	.record_size = sizeof(struct vmguest_group_record),		\
 }
 
 /**
  * vmguest_fill_member() - Describe one request of a group
  * @member: Out; its order is 0.
+ * @size: sizeof(*@member). What this library does not know in it is 0.
  * @verb: What.
  * @vm: Whom.
  * @options: How, or NULL for the defaults. Its deadline counts from when this
  *	request starts. Its reason must be NULL: a group has one for all.
  *
- * Return: 0 or -EINVAL, -E2BIG.
+ * Return: 0 or -EINVAL, -E2BIG; -EINVAL also for a @size that no version has.
  */
-int vmguest_fill_member(struct vmguest_group_member *member,
+int vmguest_fill_member(struct vmguest_group_member *member, size_t size,
 			enum vmguest_verb verb,
 			const struct vmguest_vm_ref *vm,
 			const struct vmguest_options *options);
@@ -417,6 +421,7 @@ int vmguest_group(int fd, const struct vmguest_group_member *members,
  * @group_fd: The group. poll() has POLLIN while there is a record, and POLLHUP
  *	when all have been read.
  * @records: Out, the first that ended first.
+ * @size: sizeof(*@records), as it was when the group was started.
  * @count: Room in @records, from 1 on.
  *
  * Waits for the first one, unless the fd has O_NONBLOCK.
@@ -425,7 +430,7 @@ int vmguest_group(int fd, const struct vmguest_group_member *members,
  * errno: -EAGAIN, -EINTR, -EFAULT, -EINVAL.
  */
 int vmguest_group_read(int group_fd, struct vmguest_group_record *records,
-		       uint32_t count);
+		       size_t size, uint32_t count);
 
 /* error.c: errnos and the codes of the original interface */
 

@@ -32,8 +32,9 @@ static int fill_members(const struct batch *batch,
 
 	how.reason = NULL;
 	for (i = 0; i < batch->targets.count && !ret; i++) {
-		ret = vmguest_fill_member(&members[i], batch->verb,
-					  &batch->targets.vms[i], &how);
+		ret = vmguest_fill_member(&members[i], sizeof(members[i]),
+					  batch->verb, &batch->targets.vms[i],
+					  &how);
 		members[i].order = batch->targets.orders[i];
 	}
 	return ret;
@@ -136,7 +137,8 @@ static int tell_all(struct group *group)
 	struct vmguest_group_record records[RECORDS];
 	int i, count;
 
-	while ((count = vmguest_group_read(group->fd, records, RECORDS)) > 0)
+	while ((count = vmguest_group_read(group->fd, records,
+					   sizeof(records[0]), RECORDS)) > 0)
 		for (i = 0; i < count; i++)
 			tell(group, &records[i]);
 	return count == -EAGAIN ? 1 : count;
