@@ -192,9 +192,19 @@ static int sleep_ms(const struct group *group)
 	return left > INT32_MAX ? -1 : (int)left;
 }
 
-/* The task of a member that has no record, or nothing to leave. */
-static void find_task(const struct batch *batch, int index)
+/* Another's that was there before is not this group's, unless it may join. */
+static bool may_be_ours(const struct group *group,
+			const struct vmguest_task_get *task)
 {
+	return task->verb == group->batch->verb &&
+	       (task->start_ns >= group->start_ns ||
+		(group->batch->how.flags & VMGUEST_REQ_JOIN));
+}
+
+/* The task of a member that has no record, or nothing to leave. */
+static void find_task(const struct group *group, int index)
+{
+	const struct batch *batch = group->batch;
 	struct vmguest_vm_get vm = { .size = sizeof(vm) };
 	struct job *job = &batch->jobs[index];
 
@@ -204,19 +214,23 @@ static void find_task(const struct batch *batch, int index)
 	job->fd = vmguest_open_task(batch->client, vm.task_id);
 	if (job->fd < 0)
 		return;
-	if (!look(job) && job->task.verb == batch->verb)
+	if (!look(job) && may_be_ours(group, &job->task))
 		return;
 	close(job->fd);
 	job->fd = -1;
 }
 
-static void tell_not_started(struct batch *batch, int index, int exit_code)
+/* Nobody can tell which PINGs of a VM are whose: they do not stand in its way. */
+static void tell_no_task(struct batch *batch, int index, int exit_code)
 {
+	bool ping = batch->verb == VMGUEST_VERB_PING;
+
 	report_call_error(batch->options, &(struct call_error) {
 		.subject = batch->targets.words[index],
 		.verb = batch->verb,
 		.layer = VMGUEST_LAYER_CALL,
-		.words = "not started, and will not be",
+		.words = ping ? "has not answered" :
+				"not started, and will not be",
 		.error = -ECANCELED,
 		.exit = exit_code,
 	});
@@ -234,9 +248,9 @@ static void leave(struct group *group, int exit_code, bool interrupted)
 	for (i = 0; i < batch->targets.count; i++) {
 		if (group->told[i])
 			continue;
-		find_task(batch, i);
+		find_task(group, i);
 		if (batch->jobs[i].fd < 0)
-			tell_not_started(batch, i, exit_code);
+			tell_no_task(batch, i, exit_code);
 	}
 	batch->exit = worse(batch->exit,
 			    leave_running(batch->options, batch->jobs,
