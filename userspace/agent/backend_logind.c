@@ -100,6 +100,8 @@ struct scope {
  * @end: What @stop is for.
  * @force: Inhibitors do not count.
  * @attempt: Which form of the call @stop is.
+ * @check_again: A check was under way when a bus that nobody served yet was lost.
+ * @stop_again: So was @stop.
  * @preparing: The running call that asks whether the guest goes down, or NULL.
  * @scopes: The units of those who are logged on.
  */
@@ -116,6 +118,8 @@ static struct logind {
 	enum vmguest_wire_end end;
 	bool force;
 	unsigned int attempt;
+	bool check_again;
+	bool stop_again;
 	sd_bus_slot *preparing;
 	struct scope scopes[SESSION_MAX];
 } logind;
@@ -153,19 +157,31 @@ static void logind_forget_scopes(void)
 }
 
 /*
+ * systemd has the bus's socket before there is a bus. libsystemd waits 90 s for
+ * that, which a guest that boots may take longer for. Nothing was said yet.
+ */
+static bool bus_was_too_early(const struct bus *bus, int err)
+{
+	return !bus->ready &&
+	       (err == -ETIMEDOUT || err == -ECONNRESET || err == -EPIPE);
+}
+
+/*
  * The calls that were under way will not be answered any more. A bus that goes
  * away while the guest is to stop is what the guest's end looks like.
  */
 static void logind_bus_lost(struct bus *bus, int err)
 {
 	bool checking = logind.list && logind.checking;
+	bool early = bus_was_too_early(bus, err);
 
-	(void)bus;
 	log_info("connection to the system bus lost: %s", strerror(-err));
+	logind.check_again |= early && checking;
+	logind.stop_again |= early && logind.stop;
 	logind_forget_calls();
 	logind_forget_scopes();
 	timer_set(&logind.retry, BUS_RETRY_MS);
-	if (checking)
+	if (checking && !early)
 		agent_checked(logind.agent, err);
 }
 
@@ -188,7 +204,7 @@ static int match_answered(sd_bus_message *message, void *data,
 
 	(void)data;
 	(void)error;
-	if (failure)
+	if (failure && !bus_is_ending(&logind.bus))
 		log_warn("the bus refuses a rule for signals: %s", failure->message);
 	return 0;
 }
@@ -610,13 +626,35 @@ static int logind_open_bus(void)
 	return 0;
 }
 
+static int logind_stop(enum vmguest_wire_end end, bool force);
+
+/* What a bus that nobody served has not heard. */
+static void logind_ask_again(void)
+{
+	bool check = logind.check_again, stop = logind.stop_again;
+	int err;
+
+	logind.check_again = false;
+	logind.stop_again = false;
+	/* Blockers have changed meanwhile, so one that waits is done anew. */
+	if (check)
+		agent_checked(logind.agent, -ETIMEDOUT);
+	if (!stop)
+		return;
+	err = logind_stop(logind.end, logind.force);
+	if (err)
+		agent_stop_failed(logind.agent, err, strerror(-err));
+}
+
 static void logind_retry(struct timer *timer)
 {
 	(void)timer;
-	if (logind_open_bus())
+	if (logind_open_bus()) {
 		timer_set(&logind.retry, BUS_RETRY_MS);
-	else
-		agent_blockers_changed(logind.agent);
+		return;
+	}
+	agent_blockers_changed(logind.agent);
+	logind_ask_again();
 }
 
 static int logind_monitor_open(void)
@@ -890,6 +928,8 @@ static int inhibitors_listed(sd_bus_message *message, void *data,
 
 	(void)data;
 	(void)error;
+	if (bus_is_ending(&logind.bus))
+		return 0;
 	logind.list = sd_bus_slot_unref(logind.list);
 	if (sd_bus_message_is_method_error(message, NULL))
 		err = -sd_bus_message_get_errno(message);
@@ -960,6 +1000,7 @@ static int logind_check(void)
 static void logind_check_over(void)
 {
 	logind.checking = false;
+	logind.check_again = false;
 	logind.list = sd_bus_slot_unref(logind.list);
 	logind.changes = sd_bus_slot_unref(logind.changes);
 }
@@ -1044,6 +1085,8 @@ static int stop_answered(sd_bus_message *message, void *data,
 
 	(void)data;
 	(void)error;
+	if (bus_is_ending(&logind.bus))
+		return 0;
 	logind.stop = sd_bus_slot_unref(logind.stop);
 	if (!failure) {
 		log_debug("logind brings the guest down");

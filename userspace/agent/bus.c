@@ -23,6 +23,11 @@ void bus_close(struct bus *bus)
 	bus->bus = sd_bus_close_unref(bus->bus);
 }
 
+bool bus_is_ending(const struct bus *bus)
+{
+	return bus->bus && sd_bus_is_open(bus->bus) <= 0;
+}
+
 static void bus_lost(struct bus *bus, int err)
 {
 	bus_close(bus);
@@ -69,6 +74,7 @@ void bus_arm(struct bus *bus)
 
 	if (!bus->bus)
 		return;
+	bus->ready |= sd_bus_is_ready(bus->bus) > 0;
 	events = sd_bus_get_events(bus->bus);
 	if (events < 0) {
 		bus_lost(bus, events);
@@ -113,6 +119,7 @@ static int bus_start(struct bus *bus, const char *address)
 {
 	int err;
 
+	bus->ready = false;
 	err = sd_bus_set_address(bus->bus, address);
 	if (err >= 0)
 		err = sd_bus_start(bus->bus);

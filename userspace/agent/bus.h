@@ -15,6 +15,7 @@
  * @bus: The connection, NULL while there is none.
  * @source: Its descriptor in the loop.
  * @timer: Its timeout.
+ * @ready: Somebody has served it, also when it is lost since.
  * @lost: Called when it has ended by itself; it is closed then.
  */
 struct bus {
@@ -22,6 +23,7 @@ struct bus {
 	sd_bus *bus;
 	struct source source;
 	struct timer timer;
+	bool ready;
 	void (*lost)(struct bus *bus, int err);
 };
 
@@ -35,6 +37,9 @@ int bus_open_system(struct bus *bus);
 int bus_open_systemd(struct bus *bus);
 
 void bus_close(struct bus *bus);
+
+/* A call that fails now does so for that: libsystemd ends each before @lost. */
+bool bus_is_ending(const struct bus *bus);
 
 /* Wait for what the connection wants now. To be called after any use of it. */
 void bus_arm(struct bus *bus);
