@@ -153,6 +153,8 @@ static void sample_arm_turn(const struct sample_plan *plan,
 	for (i = 0; i < plan->warm; i++)
 		arm->run(arm->data);
 	for (i = 0; i < plan->turn; i++) {
+		if (arm->settle)
+			arm->settle(arm->data);
 		start = sample_now_ns();
 		arm->run(arm->data);
 		ns[i] = sample_now_ns() - start;

@@ -56,11 +56,13 @@ void sample_quantiles(const char *question, const char *arm, unsigned int n,
  * struct sample_arm - One of the things that are compared
  * @name: Its name in the rows.
  * @run: Does it once; leaves by sample_die() when that fails.
- * @data: For @run.
+ * @settle: Called before each run, outside of what is measured; or NULL.
+ * @data: For both.
  */
 struct sample_arm {
 	const char *name;
 	void (*run)(void *data);
+	void (*settle)(void *data);
 	void *data;
 };
 
