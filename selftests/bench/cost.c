@@ -28,8 +28,7 @@ static bool cost_read(const char *path, char *text, size_t size)
 	return true;
 }
 
-/* False when it has ended meanwhile. */
-static bool cost_read_thread(struct cost_thread *thread, pid_t pid)
+bool cost_read_thread(struct cost_thread *thread, pid_t pid)
 {
 	unsigned long long ns, runs;
 	char path[64], text[128];

@@ -8,6 +8,7 @@
 #ifndef BENCH_COST_H
 #define BENCH_COST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -71,5 +72,8 @@ struct cost {
 /* @other: the other process, or 0. Looking takes longer the more threads. */
 void cost_begin(struct cost_mark *mark, pid_t other);
 struct cost cost_end(const struct cost_mark *mark);
+
+/* False when it has ended. */
+bool cost_read_thread(struct cost_thread *thread, pid_t pid);
 
 #endif
