@@ -26,12 +26,24 @@ int caller_ask(const struct caller *caller, unsigned long nr,
 	return request.task_fd;
 }
 
+__attribute__((noreturn))
+static void caller_give_up(int task)
+{
+	struct vmguest_task_get info = { .size = sizeof(info) };
+
+	if (ioctl(task, VMGUEST_TASK_GET, &info))
+		sample_die(-errno, "result");
+	sample_die(0, "task %llu of %s, verb %u, is still at stage %u",
+		   (unsigned long long)info.task_id, info.vm_name, info.verb,
+		   info.stage);
+}
+
 void caller_wait(int task)
 {
 	struct pollfd pfd = { .fd = task, .events = POLLIN };
 
 	if (poll(&pfd, 1, VMG_PATIENCE_MS) <= 0)
-		sample_die(-errno, "the task does not end");
+		caller_give_up(task);
 }
 
 void caller_get(int task, struct vmguest_task_get *info)

@@ -132,7 +132,7 @@ static void raw_cycle(struct bench *bench, unsigned int i)
 static struct steps part_steps = {
 	.names = {
 		"a look at the clock", "a call that does nothing",
-		"a fd, made and closed", "a poll that finds something",
+		"a fd made and closed", "a poll that finds something",
 	},
 };
 
