@@ -13,18 +13,6 @@
 /* Any: the loop ends with the process. */
 #define GUESTS_STEP_NS	1000000000ULL
 
-/*
- * A guest that has said ACCEPTED thinks about what to do, and meanwhile is asked
- * again: it shall say neither more nor nothing.
- */
-static void guests_obey(struct sim_guest *guest)
-{
-	sim_guest_forget_log(guest);
-	sim_guest_at(guest, SIM_AT_ACCEPTED, SIM_HANG);
-	if (guest->channel)
-		guest->channel->mute = false;
-}
-
 __attribute__((noreturn))
 static void guests_live(uint32_t cid, uint32_t raw_cid, uint32_t raw_port)
 {
@@ -36,11 +24,12 @@ static void guests_live(uint32_t cid, uint32_t raw_cid, uint32_t raw_port)
 	raw->host_port = raw_port;
 	sim_guest_set_loud(guest, false);
 	sim_guest_set_loud(raw, false);
+	sim_guest_set_undecided(guest, true);
 	err = sim_guest_boot(guest) ?: sim_guest_boot(raw);
 	if (err)
 		sample_die(err, "a guest does not boot");
 	for (;;) {
-		guests_obey(guest);
+		sim_guest_forget_log(guest);
 		sim_step(sim, sim_now_ns() + GUESTS_STEP_NS);
 	}
 }

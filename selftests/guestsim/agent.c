@@ -241,7 +241,8 @@ static void agent_handle_request(struct stream *stream,
 	if (!agent_at(guest, SIM_AT_REQUEST))
 		return;
 	agent_say(stream, VMGUEST_WIRE_ACCEPTED, frame->task_id);
-	if (!agent_at(guest, SIM_AT_ACCEPTED) || !guest->task_id)
+	if (!agent_at(guest, SIM_AT_ACCEPTED) || !guest->task_id ||
+	    guest->undecided)
 		return;
 	agent_say(stream, VMGUEST_WIRE_COMMIT, frame->task_id);
 	agent_at(guest, SIM_AT_COMMIT);

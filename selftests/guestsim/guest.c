@@ -268,6 +268,11 @@ void sim_guest_set_privileged(struct sim_guest *g, bool privileged)
 	g->unprivileged = !privileged;
 }
 
+void sim_guest_set_undecided(struct sim_guest *g, bool undecided)
+{
+	g->undecided = undecided;
+}
+
 void sim_guest_set_delay(struct sim_guest *g, unsigned int ms)
 {
 	g->delay_ms = ms;

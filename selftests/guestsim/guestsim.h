@@ -225,6 +225,8 @@ void sim_guest_set_sessions(struct sim_guest *g, uint32_t sessions);
 void sim_guest_set_loud(struct sim_guest *g, bool log_pings);
 /* From which ports it dials. */
 void sim_guest_set_privileged(struct sim_guest *g, bool privileged);
+/* It accepts requests and never asks to commit: each may follow another. */
+void sim_guest_set_undecided(struct sim_guest *g, bool undecided);
 /* How long its agent takes to come back, and a reboot. */
 void sim_guest_set_delay(struct sim_guest *g, unsigned int ms);
 
