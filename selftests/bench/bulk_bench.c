@@ -198,12 +198,30 @@ static uint64_t accept_only(struct crowd_inside *inside,
 	return 0;
 }
 
-static void tell_memory(const char *what, uint64_t own, uint64_t slabs)
+/* struct memory - What has been allocated, by the module and by anybody */
+struct memory {
+	uint64_t own;
+	uint64_t slabs;
+};
+
+static struct memory memory_begin(void)
+{
+	kmem_begin();
+	return (struct memory) { .slabs = kmem_slabs() };
+}
+
+static void memory_end(struct memory *memory, const char *what)
+{
+	memory->slabs = kmem_slabs() - memory->slabs;
+	memory->own = kmem_end(what, MEMORY_GUESTS);
+}
+
+static void tell_memory(const char *what, const struct memory *memory)
 {
 	sample_row(QUESTION, what, MEMORY_GUESTS, 0, "own memory",
-		   (double)own / MEMORY_GUESTS, "bytes");
+		   (double)memory->own / MEMORY_GUESTS, "bytes");
 	sample_row(QUESTION, what, MEMORY_GUESTS, 0, "all slabs",
-		   (double)slabs / MEMORY_GUESTS, "bytes");
+		   (double)memory->slabs / MEMORY_GUESTS, "bytes");
 }
 
 static void start_tasks(const struct crowd *crowd, int *tasks)
@@ -222,33 +240,38 @@ static void start_tasks(const struct crowd *crowd, int *tasks)
 		vmg_wait_stage(tasks[i], VMGUEST_STAGE_ACCEPTED);
 }
 
-static void measure_memory(int fd)
+static void measure_tasks(struct crowd *crowd)
 {
 	int tasks[MEMORY_GUESTS];
-	struct crowd crowd;
-	uint64_t slabs;
+	struct memory memory;
 	unsigned int i;
 
-	kmem_begin();
-	slabs = kmem_slabs();
-	crowd_start(&crowd, fd, MEMORY_GUESTS);
-	slabs = kmem_slabs() - slabs;
-	tell_memory("registered guest", kmem_end("registered", MEMORY_GUESTS),
-		    slabs);
-	kmem_begin();
-	slabs = kmem_slabs();
-	crowd_boot(&crowd);
-	slabs = kmem_slabs() - slabs;
-	tell_memory("connected guest, on top",
-		    kmem_end("connected", MEMORY_GUESTS), slabs);
-	crowd_ask(&crowd, accept_only, 0);
-	kmem_begin();
-	slabs = kmem_slabs();
-	start_tasks(&crowd, tasks);
-	slabs = kmem_slabs() - slabs;
-	tell_memory("task", kmem_end("task", MEMORY_GUESTS), slabs);
+	crowd_ask(crowd, accept_only, 0);
+	memory = memory_begin();
+	start_tasks(crowd, tasks);
+	memory_end(&memory, "task");
+	tell_memory("task", &memory);
 	for (i = 0; i < MEMORY_GUESTS; i++)
 		close(tasks[i]);
+}
+
+/* In all slabs is what vhost has for the guests, and what a socket takes. */
+static void measure_memory(int fd)
+{
+	struct memory registered, connected;
+	struct crowd crowd;
+
+	registered = memory_begin();
+	crowd_start(&crowd, fd, MEMORY_GUESTS);
+	memory_end(&registered, "registered");
+	tell_memory("registered guest", &registered);
+	connected = memory_begin();
+	crowd_boot(&crowd);
+	memory_end(&connected, "connected, on top");
+	connected.own += registered.own;
+	connected.slabs += registered.slabs;
+	tell_memory("connected guest", &connected);
+	measure_tasks(&crowd);
 	crowd_end(&crowd);
 }
 
