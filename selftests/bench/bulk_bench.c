@@ -9,6 +9,12 @@
  * workers that do the module's work. The guests' process is told apart, and so is
  * the rest, above all the threads of vhost.
  *
+ * When a VMM dies, the transport looks at each connection of the host, and wakes
+ * the module in the middle of that. The scheduler then takes what is left of it for
+ * the worker's time: it does not look at the clock a second time when it has been
+ * told to switch. So these VMMs outlive what is measured, and only the lifeline
+ * tells; "deaths" has them die.
+ *
  * The peer is one client of 100 qemu-ga over loopback, which it asks for a sign of
  * life; the module asks 100 guests for the same.
  */
@@ -41,6 +47,7 @@
 enum bulk_how {
 	SINGLE_CALLS,
 	GROUP,
+	VMM_DEATHS,
 	PINGS,
 	QEMU_GA,
 };
@@ -48,6 +55,7 @@ enum bulk_how {
 static const char * const bulk_names[] = {
 	[SINGLE_CALLS] = "single calls",
 	[GROUP] = "group",
+	[VMM_DEATHS] = "single calls and deaths",
 	[PINGS] = "ping",
 	[QEMU_GA] = "qemu-ga: guest-ping",
 };
@@ -67,7 +75,10 @@ static const struct bulk_arm arms[] = {
 	{ SINGLE_CALLS, 1000 },
 	{ GROUP, 1000 },
 	{ SINGLE_CALLS, 4000 },
-	{ SINGLE_CALLS, MANY },
+	{ VMM_DEATHS, 100 },
+	{ VMM_DEATHS, 1000 },
+	{ VMM_DEATHS, 4000 },
+	{ VMM_DEATHS, MANY },
 	{ PINGS, PEERS },
 	{ QEMU_GA, PEERS },
 };
@@ -76,6 +87,7 @@ static const struct bulk_arm quick_arms[] = {
 	{ SINGLE_CALLS, 20 },
 	{ SINGLE_CALLS, 60 },
 	{ GROUP, 60 },
+	{ VMM_DEATHS, 60 },
 	{ PINGS, 5 },
 	{ QEMU_GA, 5 },
 };
@@ -137,6 +149,17 @@ static struct ask ask_crowd(enum bulk_how how, const struct crowd *crowd)
 	}
 }
 
+/* At their end they close, and the lifeline tells; the VMM stays. */
+static uint64_t depart_at_last(struct crowd_inside *inside,
+			       uint64_t unused __attribute__((unused)))
+{
+	unsigned int i;
+
+	for (i = 0; i < inside->count; i++)
+		sim_guest_at(inside->guests[i], SIM_AT_ACK, SIM_DEPART);
+	return 0;
+}
+
 static struct ask measure_crowd(const struct bulk_arm *arm, int fd,
 				struct cost *cost)
 {
@@ -146,6 +169,8 @@ static struct ask measure_crowd(const struct bulk_arm *arm, int fd,
 
 	crowd_start(&crowd, fd, arm->count);
 	crowd_boot(&crowd);
+	if (arm->how != VMM_DEATHS)
+		crowd_ask(&crowd, depart_at_last, 0);
 	cost_begin(&mark, crowd.pid);
 	ask = ask_crowd(arm->how, &crowd);
 	*cost = cost_end(&mark);

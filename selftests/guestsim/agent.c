@@ -515,6 +515,11 @@ void agent_do(struct sim_guest *guest, enum sim_deed deed, uint64_t arg)
 		stream_reset(stream);
 		guest->task_id = 0;
 		break;
+	case SIM_DEPART:
+		guest->stays_away = true;
+		stream_close(stream);
+		sim_guest_fire(guest);
+		break;
 	case SIM_REDIAL:
 		agent_dial(guest);
 		break;

@@ -82,6 +82,7 @@ enum sim_moment {
  * @SIM_DIE: The VMM dies, then the lifeline tells.
  * @SIM_DIE_QUIETLY: The VMM dies and the lifeline does not tell.
  * @SIM_DIE_AT_BYTE: The VMM dies after @arg bytes of the next frame.
+ * @SIM_DEPART: The agent closes, then the lifeline tells, and the VMM lives on.
  * @SIM_REBORN: The VMM dies and its successor boots another guest with the same
  *	CID at once; the lifeline does not tell.
  * @SIM_GARBAGE: Sends @arg bytes (0: 64) that are no frame.
@@ -116,6 +117,7 @@ enum sim_deed {
 	SIM_DIE,
 	SIM_DIE_QUIETLY,
 	SIM_DIE_AT_BYTE,
+	SIM_DEPART,
 	SIM_REBORN,
 	SIM_GARBAGE,
 	SIM_OVERSIZED,
