@@ -226,7 +226,7 @@ static int peer_dial_patiently(unsigned int cid, unsigned int port, pid_t pid)
 	return fd;
 }
 
-struct peer peer_qemu_ga(void)
+struct peer peer_qemu_ga_at(unsigned int port)
 {
 	char path[32];
 	char *const argv[] = {
@@ -235,14 +235,17 @@ struct peer peer_qemu_ga(void)
 	};
 	struct peer peer = { .fd = -1 };
 
-	snprintf(path, sizeof(path), "%u:%u", VMADDR_CID_LOCAL,
-		 PEER_QEMU_GA_PORT);
+	snprintf(path, sizeof(path), "%u:%u", VMADDR_CID_LOCAL, port);
 	peer.pid = peer_run(argv);
-	peer.fd = peer_dial_patiently(VMADDR_CID_LOCAL, PEER_QEMU_GA_PORT,
-				      peer.pid);
+	peer.fd = peer_dial_patiently(VMADDR_CID_LOCAL, port, peer.pid);
 	if (peer.fd < 0)
 		sample_die(peer.fd, "qemu-ga does not listen");
 	return peer;
+}
+
+struct peer peer_qemu_ga(void)
+{
+	return peer_qemu_ga_at(PEER_QEMU_GA_PORT);
 }
 
 struct peer peer_agent(const char *path)

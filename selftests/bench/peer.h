@@ -49,6 +49,9 @@ struct peer peer_answer(void);
 /* Over loopback: Debian's, with a connection to it. */
 struct peer peer_qemu_ga(void);
 
+/* One more, listening on that port. */
+struct peer peer_qemu_ga_at(unsigned int port);
+
 /* Over loopback: the agent of this tree, built at @path. */
 struct peer peer_agent(const char *path);
 

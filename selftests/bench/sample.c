@@ -115,8 +115,8 @@ double sample_quantile(uint64_t *ns, size_t count, double q)
 	return ns[below] * (1 - part) + ns[below + 1] * part;
 }
 
-static void sample_tell(const struct sample_plan *plan, const char *arm,
-			unsigned int round, uint64_t *ns)
+void sample_quantiles(const char *question, const char *arm, unsigned int n,
+		      unsigned int round, uint64_t *ns, size_t count)
 {
 	static const struct {
 		const char *metric;
@@ -126,14 +126,22 @@ static void sample_tell(const struct sample_plan *plan, const char *arm,
 	};
 	size_t i;
 
+	for (i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
+		sample_row(question, arm, n, round, quantiles[i].metric,
+			   sample_quantile(ns, count, quantiles[i].q) / 1e3,
+			   "us");
+}
+
+static void sample_tell(const struct sample_plan *plan, const char *arm,
+			unsigned int round, uint64_t *ns)
+{
+	size_t i;
+
 	if (round + plan->told >= plan->rounds)
 		for (i = 0; i < plan->turn; i++)
 			sample_row(plan->question, arm, 1, round, "sample",
 				   ns[i] / 1e3, "us");
-	for (i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
-		sample_row(plan->question, arm, 1, round, quantiles[i].metric,
-			   sample_quantile(ns, plan->turn,
-					   quantiles[i].q) / 1e3, "us");
+	sample_quantiles(plan->question, arm, 1, round, ns, plan->turn);
 }
 
 static void sample_arm_turn(const struct sample_plan *plan,

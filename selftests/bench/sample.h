@@ -48,6 +48,10 @@ void sample_row(const char *question, const char *arm, unsigned int n,
 /* Sorts @ns. Return: its quantile @q of 0 to 1. */
 double sample_quantile(uint64_t *ns, size_t count, double q);
 
+/* Rows "p10", "p50", "p90" and "p99" of @count times, in us. Sorts @ns. */
+void sample_quantiles(const char *question, const char *arm, unsigned int n,
+		      unsigned int round, uint64_t *ns, size_t count);
+
 /**
  * struct sample_arm - One of the things that are compared
  * @name: Its name in the rows.

@@ -149,7 +149,7 @@ void agent_dial(struct sim_guest *guest)
 {
 	struct stream *stream;
 
-	stream = stream_dial(guest, VMGUEST_ROLE_AGENT);
+	stream = stream_dial(guest, VMGUEST_ROLE_AGENT, guest->host_port);
 	guest_log(guest, SIM_EV_DIAL, 0, 0, stream->port);
 	if (!guest->channel)
 		guest->channel = stream;
@@ -418,7 +418,7 @@ static void agent_do_flood(struct stream *stream, uint64_t count)
 	size_t len = 0;
 	size_t n;
 
-	while (len < sizeof(buf))
+	for (n = 0; n < FLOOD_CHUNK && n < count; n++)
 		len += vmguest_protocol_encode(&frame, buf + len,
 					       sizeof(buf) - len);
 	for (; count; count -= n) {
@@ -574,5 +574,5 @@ void sim_guest_hook(struct sim_guest *guest, uint64_t task_id, uint32_t end)
 	guest->task_id = task_id;
 	guest->verb = end == VMGUEST_END_REBOOT ? VMGUEST_VERB_RESTART :
 						  VMGUEST_VERB_SHUTDOWN;
-	stream_dial(guest, VMGUEST_ROLE_LAST_BREATH);
+	stream_dial(guest, VMGUEST_ROLE_LAST_BREATH, guest->host_port);
 }

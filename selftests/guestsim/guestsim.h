@@ -262,6 +262,8 @@ void sim_guest_hook(struct sim_guest *g, uint64_t task_id, uint32_t end);
 #define SIM_BY_HAND	0xff
 
 void sim_hand_dial(struct sim_guest *g);
+/* The same to somebody who is not the module. */
+void sim_hand_dial_to(struct sim_guest *g, uint32_t host_port);
 void sim_hand_send(struct sim_guest *g, const void *bytes, size_t len);
 bool sim_hand_is_open(const struct sim_guest *g);
 bool sim_hand_is_over(const struct sim_guest *g);
