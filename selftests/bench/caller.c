@@ -26,8 +26,7 @@ int caller_ask(const struct caller *caller, unsigned long nr,
 	return request.task_fd;
 }
 
-__attribute__((noreturn))
-static void caller_give_up(int task)
+static void __attribute__((noreturn)) caller_give_up(int task)
 {
 	struct vmguest_task_get info = { .size = sizeof(info) };
 

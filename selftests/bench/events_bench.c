@@ -190,9 +190,11 @@ static void listeners_live(struct listeners *listeners, unsigned int wanted,
 		if (n <= 0)
 			sample_die(0, "%u of %u events came", report.events,
 				   wanted * listeners->count);
-		for (i = 0; i < n; i++)
-			report.events += listener_read(
-				&listeners->nl[events[i].data.u32]);
+		for (i = 0; i < n; i++) {
+			struct nl *nl = &listeners->nl[events[i].data.u32];
+
+			report.events += listener_read(nl);
+		}
 	}
 	report.end_ns = sample_now_ns();
 	report.cpu_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
