@@ -137,7 +137,8 @@ static void kmem_parse(struct kmem_list *list, const char *line)
 	object = kmem_add(list);
 	object->ptr = at;
 	object->bytes = strtoull(bytes + strlen(" bytes_alloc="), NULL, 10);
-	sscanf(caller, "call_site=%63[^+ ]", object->caller);
+	if (sscanf(caller, "call_site=%63[^+ ]", object->caller) != 1)
+		strcpy(object->caller, "?");
 }
 
 static void kmem_sum(struct kmem_list *sums, const struct kmem_object *object)
