@@ -3,7 +3,7 @@
  * How long after a VMM was killed a caller knows: by its task fd, or by a pidfd
  * of the same process, which is the soonest that anybody can know.
  *
- * A VMM is a child that holds /dev/vhost-vsock with a CID of its own, its guest
+ * A VMM is a child that holds /dev/vhost-vsock with a CID of its own; its guest
  * has said its last breath. Three arms take turns: a task fd is polled; a pidfd
  * is polled of a VMM that the module knows nothing of; and both are polled by
  * two threads at the death of one VMM, the threads started in either order.
