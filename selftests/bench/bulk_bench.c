@@ -2,21 +2,21 @@
 /*
  * What it costs to shut down 100, 1 000, 4 000 and 10 000 guests at once, each
  * with a CID of its own on the host's real transport, from one process with one
- * epoll: time to issue all requests, time to collect all ends, CPU time for each
- * guest, memory and descriptors. And 1 000 of them as one group.
+ * epoll: time to issue all requests, time to collect all ends, CPU time for
+ * each guest, memory and descriptors. And 1 000 of them as one group.
  *
  * The CPU time of a guest is that of the asking process and of the kernel's
- * workers that do the module's work. The guests' process is told apart, and so is
- * the rest, above all the threads of vhost.
+ * workers that do the module's work. The guests' process is told apart, and so
+ * is the rest, above all the threads of vhost.
  *
- * When a VMM dies, the transport looks at each connection of the host, and wakes
- * the module in the middle of that. The scheduler then takes what is left of it for
- * the worker's time: it does not look at the clock a second time when it has been
- * told to switch. So these VMMs outlive what is measured, and only the lifeline
- * tells; "deaths" has them die.
+ * When a VMM dies, the transport looks at each connection of the host, and
+ * wakes the module in the middle of that. The scheduler then takes what is left
+ * of it for the worker's time: it does not look at the clock a second time when
+ * it has been told to switch. So these VMMs outlive what is measured, and only
+ * the lifeline tells; "deaths" has them die.
  *
- * The peer is one client of 100 qemu-ga over loopback, which it asks for a sign of
- * life; the module asks 100 guests for the same.
+ * The peer is one client of 100 qemu-ga over loopback, which it asks for a sign
+ * of life; the module asks 100 guests for the same.
  */
 #include <errno.h>
 #include <stdio.h>

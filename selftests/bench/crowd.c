@@ -14,8 +14,8 @@
 #include "vmg.h"
 
 /*
- * The host remembers a connection that its guest did not close for 8 seconds, so
- * no CID is used again.
+ * The host remembers a connection that its guest did not close for 8 seconds,
+ * so no CID is used again.
  */
 #define CROWD_FIRST_CID	100000
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How many events a second reach 1, 4 and 16 listeners of the netlink family, and
- * what each adds to a request.
+ * How many events a second reach 1, 4 and 16 listeners of the netlink family,
+ * and what each adds to a request.
  *
  * A request is a shutdown of a VM whose agent is not there, which waits, and is
- * cancelled: two events of the group "task". The listeners' process reads all its
- * sockets with one epoll, and says when the last has its last event. "Request" is
- * the same without a listener that reads meanwhile: the time of the caller alone,
- * while events pile up in buffers that are large enough.
+ * cancelled: two events of the group "task". The listeners' process reads all
+ * its sockets with one epoll, and says when the last has its last event.
+ * "Request" is the same without a listener that reads meanwhile: the time of
+ * the caller alone, while events pile up in buffers that are large enough.
  */
 #include <errno.h>
 #include <poll.h>
@@ -182,6 +182,7 @@ static void listeners_live(struct listeners *listeners, unsigned int wanted,
 	struct epoll_event events[LISTENERS_MAX];
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	struct report report = { 0 };
+	struct nl *nl;
 	int n, i;
 
 	listeners_watch(listeners, epoll);
@@ -191,8 +192,12 @@ static void listeners_live(struct listeners *listeners, unsigned int wanted,
 			sample_die(0, "%u of %u events came", report.events,
 				   wanted * listeners->count);
 		for (i = 0; i < n; i++) {
+<<<<<<< HEAD
 			struct nl *nl = &listeners->nl[events[i].data.u32];
 
+=======
+			nl = &listeners->nl[events[i].data.u32];
+>>>>>>> bench2
 			report.events += listener_read(nl);
 		}
 	}

@@ -3,10 +3,10 @@
  * How long after a VMM was killed a caller knows: by its task fd, or by a pidfd
  * of the same process, which is the soonest that anybody can know.
  *
- * A VMM is a child that holds /dev/vhost-vsock with a CID of its own and whose
- * guest has said its last breath. Three arms take turns: a task fd is polled; a
- * pidfd is polled of a VMM that the module knows nothing of; and both are polled
- * by two threads at the death of one VMM, the threads started in either order.
+ * A VMM is a child that holds /dev/vhost-vsock with a CID of its own; its guest
+ * has said its last breath. Three arms take turns: a task fd is polled; a pidfd
+ * is polled of a VMM that the module knows nothing of; and both are polled by
+ * two threads at the death of one VMM, the threads started in either order.
  */
 #include <errno.h>
 #include <poll.h>
@@ -47,7 +47,7 @@ struct vmm {
 /* struct waiter - A thread that waits until a fd is readable */
 struct waiter {
 	int fd;
-	volatile pid_t tid;
+	pid_t tid;
 	pthread_t thread;
 	uint64_t ns;
 };
@@ -147,18 +147,19 @@ static void *waiter_run(void *data)
 {
 	struct waiter *waiter = data;
 
-	waiter->tid = gettid();
+	__atomic_store_n(&waiter->tid, gettid(), __ATOMIC_RELEASE);
 	waiter->ns = wait_until_readable(waiter->fd);
 	return NULL;
 }
 
 static bool waiter_sleeps(const struct waiter *waiter)
 {
+	pid_t tid = __atomic_load_n(&waiter->tid, __ATOMIC_ACQUIRE);
 	char path[64], state = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", waiter->tid);
-	file = waiter->tid ? fopen(path, "re") : NULL;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = tid ? fopen(path, "re") : NULL;
 	if (!file)
 		return false;
 	if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
@@ -244,8 +245,9 @@ static void measure_both(struct vmm *vmm, unsigned int round)
 /* A death is equally likely at any time between two looks. */
 static void compute_loop(void)
 {
-	sample_say("gone: a loop that looks every %.0f ms, as libvirt-guests.sh does, knows after half of that on average: computed, and without the time that a look takes",
+	sample_say("gone: libvirt-guests.sh looks every %.0f ms: on average it",
 		   LOOP_MS);
+	sample_say("knows after half of that, computed, and without its looks");
 	sample_row(QUESTION, "1 s loop (computed)", 1, 0, "p50",
 		   LOOP_MS * 1e3 / 2, "us");
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a heartbeat costs the host, beside what the same bytes cost a program that
- * reads them from a socket: 1 000 and 10 000 guests are connected, each with the
- * module and, over a second connection of the same kind, with a reader that has
- * one epoll. By turns all guests send one heartbeat on the one or the other, as
- * evenly as in one interval of six seconds; or nobody sends anything.
+ * What a heartbeat costs the host, beside what the same bytes cost a program
+ * that reads them from a socket: 1 000 and 10 000 guests are connected, each
+ * with the module and, over a second connection of the same kind, with a reader
+ * that has one epoll. By turns all guests send one heartbeat on the one or the
+ * other, as evenly as in one interval of six seconds; or nobody sends anything.
  *
  * The guests' process is not counted. Reading is what the module's workers use,
  * or the reader. The threads of vhost, which carry the bytes and wake who reads

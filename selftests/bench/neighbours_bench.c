@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What one guest among 100 that is dead, floods or never reads costs the others:
- * the time from a PING of one of them to its answer, beside it and without it, by
- * turns in one run. The others are asked one after the other, round and round.
+ * What one guest among 100 that is dead, floods or never reads costs the
+ * others: the time from a PING of one of them to its answer, beside it and
+ * without it, by turns in one run. The others are asked one after the other,
+ * round and round.
  *
- * They and who asks them are on the first CPU, the hostile one on the second, the
- * module's work wherever there is room; see hostile.h.
+ * They and who asks them are on the first CPU, the hostile one on the second,
+ * the module's work wherever there is room; see hostile.h.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -209,7 +210,7 @@ int main(int argc, char **argv)
 	unsigned int round, i;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < HOSTILE_CPUS)
-		sample_say("neighbours: one CPU for all: the time of the hostile guest itself is in what is measured");
+		sample_say("neighbours: one CPU: the hostile guest's own time counts");
 	street.fd = vmg_open();
 	if (street.fd < 0)
 		sample_die(-errno, "/dev/vmguest");

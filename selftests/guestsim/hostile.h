@@ -8,8 +8,8 @@
  *	sim_until(sim, hostile_is_there(&hostile), 10000);
  *
  * What its VMM and its vhost worker burn is on HOSTILE_CPU; what is measured is
- * on the other one. What is left, and what may cost the neighbour, is the module's
- * work, which runs where there is room.
+ * on the other one. What is left, and what may cost the neighbour, is the
+ * module's work, which runs where there is room.
  */
 #ifndef GUESTSIM_HOSTILE_H
 #define GUESTSIM_HOSTILE_H
@@ -85,8 +85,8 @@ void hostile_pin(pid_t pid, int cpu);
 void hostile_pin_vhost(int cpu);
 
 /*
- * No processor is ever idle, because waking a virtual one takes longer than what
- * is measured: a process that gives way to everybody else at once.
+ * No processor is ever idle, because waking a virtual one takes longer than
+ * what is measured: a process that gives way to everybody else at once.
  */
 pid_t hostile_keep_busy(int cpu);
 void hostile_end_child(pid_t pid);
