@@ -192,12 +192,7 @@ static void listeners_live(struct listeners *listeners, unsigned int wanted,
 			sample_die(0, "%u of %u events came", report.events,
 				   wanted * listeners->count);
 		for (i = 0; i < n; i++) {
-<<<<<<< HEAD
-			struct nl *nl = &listeners->nl[events[i].data.u32];
-
-=======
 			nl = &listeners->nl[events[i].data.u32];
->>>>>>> bench2
 			report.events += listener_read(nl);
 		}
 	}

@@ -138,11 +138,7 @@ static void kmem_parse(struct kmem_list *list, const char *line)
 	object->ptr = at;
 	object->bytes = strtoull(bytes + strlen(" bytes_alloc="), NULL, 10);
 	if (sscanf(caller, "call_site=%63[^+ ]", object->caller) != 1)
-<<<<<<< HEAD
-		sample_die(0, "no caller in the trace: %s", caller);
-=======
 		strcpy(object->caller, "?");
->>>>>>> bench2
 }
 
 static void kmem_sum(struct kmem_list *sums, const struct kmem_object *object)
