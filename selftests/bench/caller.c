@@ -9,8 +9,7 @@
 #include "sample.h"
 #include "vmg.h"
 
-int caller_ask(const struct caller *caller, unsigned long nr,
-		      uint32_t flags)
+int caller_ask(const struct caller *caller, unsigned long nr, uint32_t flags)
 {
 	struct vmguest_request request = {
 		.size = sizeof(request),
