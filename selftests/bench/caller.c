@@ -9,13 +9,16 @@
 #include "sample.h"
 #include "vmg.h"
 
+/* As that of a far end. */
+#define CALLER_PATIENCE_MS	3600000
+
 int caller_ask(const struct caller *caller, unsigned long nr, uint32_t flags)
 {
 	struct vmguest_request request = {
 		.size = sizeof(request),
 		.vm_id = caller->vm,
 		.flags = flags,
-		.deadline_ms = VMG_PATIENCE_MS,
+		.deadline_ms = CALLER_PATIENCE_MS,
 	};
 
 	if (nr == VMGUEST_SHUTDOWN)
@@ -40,7 +43,7 @@ void caller_wait(int task)
 {
 	struct pollfd pfd = { .fd = task, .events = POLLIN };
 
-	if (poll(&pfd, 1, VMG_PATIENCE_MS) <= 0)
+	if (poll(&pfd, 1, CALLER_PATIENCE_MS) <= 0)
 		caller_give_up(task);
 }
 
