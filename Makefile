@@ -12,7 +12,7 @@ QUIET := $(if $(V),,-s)
 USERSPACE := libvmguest libvmguest-monitor vmguestctl agent examples
 
 .PHONY: all packages module userspace agent-static demo check check-all check-guest \
-	check-install check-valgrind storm fuzz vm-selftest lint netlink install uninstall clean help
+	check-install check-valgrind storm fuzz bench vm-selftest lint netlink install uninstall clean help
 
 all: packages module userspace agent-static
 
@@ -66,6 +66,10 @@ fuzz:
 	@$(VM)/install-packages build test
 	@$(MAKE) $(QUIET) -C selftests/fuzz fuzz FUZZ_SECONDS=$(FUZZ_SECONDS)
 
+bench:
+	@selftests/bench/bench --kernel $(KERNEL) $(if $(ICOUNT),--icount) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(addprefix --only ,$(ONLY))
+
 vm-selftest:
 	@$(VM)/install-packages build vm
 	@$(VM)/selftest.sh --kernel $(KERNEL)
@@ -95,6 +99,7 @@ help:
 	@echo 'make check-valgrind  the agent under valgrind: minutes'
 	@echo 'make storm           100 000 tasks, 64 guests that die at random [STORM="--tasks N --seed S"]'
 	@echo 'make fuzz            look for bytes that break the frame decoder [FUZZ_SECONDS=60]'
+	@echo 'make bench           measure, beside raw sockets and qemu-ga [ICOUNT=1] [ONLY="reply ..."]'
 	@echo 'make lint            what reading finds: sparse, checkpatch, kernel-doc, ...'
 	@echo 'make netlink         generate header and page from the netlink spec anew'
 	@echo 'make vm-selftest     test the VM runner itself'

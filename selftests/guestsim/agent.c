@@ -149,7 +149,7 @@ void agent_dial(struct sim_guest *guest)
 {
 	struct stream *stream;
 
-	stream = stream_dial(guest, VMGUEST_ROLE_AGENT);
+	stream = stream_dial(guest, VMGUEST_ROLE_AGENT, guest->host_port);
 	guest_log(guest, SIM_EV_DIAL, 0, 0, stream->port);
 	if (!guest->channel)
 		guest->channel = stream;
@@ -241,7 +241,8 @@ static void agent_handle_request(struct stream *stream,
 	if (!agent_at(guest, SIM_AT_REQUEST))
 		return;
 	agent_say(stream, VMGUEST_WIRE_ACCEPTED, frame->task_id);
-	if (!agent_at(guest, SIM_AT_ACCEPTED) || !guest->task_id)
+	if (!agent_at(guest, SIM_AT_ACCEPTED) || !guest->task_id ||
+	    guest->undecided)
 		return;
 	agent_say(stream, VMGUEST_WIRE_COMMIT, frame->task_id);
 	agent_at(guest, SIM_AT_COMMIT);
@@ -417,7 +418,7 @@ static void agent_do_flood(struct stream *stream, uint64_t count)
 	size_t len = 0;
 	size_t n;
 
-	while (len < sizeof(buf))
+	for (n = 0; n < FLOOD_CHUNK && n < count; n++)
 		len += vmguest_protocol_encode(&frame, buf + len,
 					       sizeof(buf) - len);
 	for (; count; count -= n) {
@@ -514,6 +515,11 @@ void agent_do(struct sim_guest *guest, enum sim_deed deed, uint64_t arg)
 		stream_reset(stream);
 		guest->task_id = 0;
 		break;
+	case SIM_DEPART:
+		guest->stays_away = true;
+		stream_close(stream);
+		sim_guest_fire(guest);
+		break;
 	case SIM_REDIAL:
 		agent_dial(guest);
 		break;
@@ -573,5 +579,5 @@ void sim_guest_hook(struct sim_guest *guest, uint64_t task_id, uint32_t end)
 	guest->task_id = task_id;
 	guest->verb = end == VMGUEST_END_REBOOT ? VMGUEST_VERB_RESTART :
 						  VMGUEST_VERB_SHUTDOWN;
-	stream_dial(guest, VMGUEST_ROLE_LAST_BREATH);
+	stream_dial(guest, VMGUEST_ROLE_LAST_BREATH, guest->host_port);
 }

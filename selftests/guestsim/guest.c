@@ -171,10 +171,9 @@ static struct stream *guest_find_stream(const struct sim_guest *guest,
 {
 	struct stream *stream;
 
-	if (le32toh(hdr->src_port) != guest->host_port)
-		return NULL;
 	for (stream = guest->streams; stream; stream = stream->next)
 		if (stream->port == le32toh(hdr->dst_port) &&
+		    stream->host_port == le32toh(hdr->src_port) &&
 		    stream->state != STREAM_CLOSED)
 			return stream;
 	return NULL;
@@ -269,6 +268,11 @@ void sim_guest_set_privileged(struct sim_guest *g, bool privileged)
 	g->unprivileged = !privileged;
 }
 
+void sim_guest_set_undecided(struct sim_guest *g, bool undecided)
+{
+	g->undecided = undecided;
+}
+
 void sim_guest_set_delay(struct sim_guest *g, unsigned int ms)
 {
 	g->delay_ms = ms;
@@ -306,7 +310,12 @@ void sim_guest_do(struct sim_guest *g, enum sim_deed deed, uint64_t arg)
 
 void sim_hand_dial(struct sim_guest *g)
 {
-	g->hand = stream_dial(g, SIM_BY_HAND);
+	sim_hand_dial_to(g, g->host_port);
+}
+
+void sim_hand_dial_to(struct sim_guest *g, uint32_t host_port)
+{
+	g->hand = stream_dial(g, SIM_BY_HAND, host_port);
 	g->hand->mute = true;
 }
 

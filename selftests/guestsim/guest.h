@@ -40,6 +40,7 @@ struct guest_order {
  * @sessions: User sessions.
  * @delay_ms: Until a reboot, or an agent, is back.
  * @loud: PINGs and PONGs are logged.
+ * @undecided: It accepts requests and goes no further.
  * @orders: By moment.
  * @doom: Deed that must wait until the stack has unwound, or SIM_CARRY_ON.
  * @welcome: WELCOME came.
@@ -77,6 +78,7 @@ struct sim_guest {
 	uint32_t sessions;
 	unsigned int delay_ms;
 	bool loud;
+	bool undecided;
 	struct guest_order orders[SIM_MOMENTS];
 	enum sim_deed doom;
 	bool welcome;

@@ -82,6 +82,7 @@ enum sim_moment {
  * @SIM_DIE: The VMM dies, then the lifeline tells.
  * @SIM_DIE_QUIETLY: The VMM dies and the lifeline does not tell.
  * @SIM_DIE_AT_BYTE: The VMM dies after @arg bytes of the next frame.
+ * @SIM_DEPART: The agent closes, then the lifeline tells, and the VMM lives on.
  * @SIM_REBORN: The VMM dies and its successor boots another guest with the same
  *	CID at once; the lifeline does not tell.
  * @SIM_GARBAGE: Sends @arg bytes (0: 64) that are no frame.
@@ -116,6 +117,7 @@ enum sim_deed {
 	SIM_DIE,
 	SIM_DIE_QUIETLY,
 	SIM_DIE_AT_BYTE,
+	SIM_DEPART,
 	SIM_REBORN,
 	SIM_GARBAGE,
 	SIM_OVERSIZED,
@@ -225,6 +227,8 @@ void sim_guest_set_sessions(struct sim_guest *g, uint32_t sessions);
 void sim_guest_set_loud(struct sim_guest *g, bool log_pings);
 /* From which ports it dials. */
 void sim_guest_set_privileged(struct sim_guest *g, bool privileged);
+/* It accepts requests and never asks to commit: each may follow another. */
+void sim_guest_set_undecided(struct sim_guest *g, bool undecided);
 /* How long its agent takes to come back, and a reboot. */
 void sim_guest_set_delay(struct sim_guest *g, unsigned int ms);
 
@@ -260,6 +264,8 @@ void sim_guest_hook(struct sim_guest *g, uint64_t task_id, uint32_t end);
 #define SIM_BY_HAND	0xff
 
 void sim_hand_dial(struct sim_guest *g);
+/* The same to somebody who is not the module. */
+void sim_hand_dial_to(struct sim_guest *g, uint32_t host_port);
 void sim_hand_send(struct sim_guest *g, const void *bytes, size_t len);
 bool sim_hand_is_open(const struct sim_guest *g);
 bool sim_hand_is_over(const struct sim_guest *g);

@@ -19,7 +19,7 @@ static struct virtio_vsock_hdr stream_header(const struct stream *stream,
 		.src_cid = htole64(stream->guest->device.cid),
 		.dst_cid = htole64(HOST_CID),
 		.src_port = htole32(stream->port),
-		.dst_port = htole32(stream->guest->host_port),
+		.dst_port = htole32(stream->host_port),
 		.type = htole16(VIRTIO_VSOCK_TYPE_STREAM),
 		.op = htole16(op),
 		.buf_alloc = htole32(stream->room),
@@ -43,12 +43,14 @@ void stream_forge(struct stream *stream, uint32_t src_cid, uint16_t op)
 	device_send(&stream->guest->device, &hdr, NULL);
 }
 
-struct stream *stream_dial(struct sim_guest *guest, uint32_t role)
+struct stream *stream_dial(struct sim_guest *guest, uint32_t role,
+			   uint32_t host_port)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
 
 	stream->guest = guest;
 	stream->port = guest_next_port(guest);
+	stream->host_port = host_port;
 	stream->role = role;
 	stream->room = guest->room;
 	stream->next = guest->streams;

@@ -35,6 +35,7 @@ enum stream_state {
  * @next: The guest's next one.
  * @guest: Whose it is.
  * @port: Its port here.
+ * @host_port: The host's.
  * @state: enum stream_state.
  * @role: enum vmguest_wire_role of what the agent does with it.
  * @mute: The agent says nothing more on it.
@@ -54,6 +55,7 @@ struct stream {
 	struct stream *next;
 	struct sim_guest *guest;
 	uint32_t port;
+	uint32_t host_port;
 	enum stream_state state;
 	uint32_t role;
 	bool mute;
@@ -71,7 +73,8 @@ struct stream {
 };
 
 /* Sends a REQUEST; agent_opened() or agent_closed() tells the outcome. */
-struct stream *stream_dial(struct sim_guest *guest, uint32_t role);
+struct stream *stream_dial(struct sim_guest *guest, uint32_t role,
+			   uint32_t host_port);
 void stream_send(struct stream *stream, const void *bytes, size_t len);
 
 /* Send no more (half), or nothing at all. */
