@@ -558,6 +558,32 @@ static void channel_report_fault(struct vmguest_channel *channel)
 			       channel->fault);
 }
 
+static void channel_set_size(struct vmguest_channel *channel, int option,
+			     u64 size)
+{
+	struct socket *sock = channel->sock;
+
+	sock->ops->setsockopt(sock, AF_VSOCK, option, KERNEL_SOCKPTR(&size),
+			      sizeof(size));
+}
+
+/*
+ * The transport keeps a socket for 8 s that is released with words in it that
+ * nobody has read, or that gets some then, if its guest closes at the same time;
+ * then it resets whatever connection has the two ports by now. So what is there
+ * is read, and for more there is no room, which ends the connection at once. From
+ * a buffer of less than 2 bytes nothing could be read.
+ */
+static void channel_silence(struct vmguest_channel *channel)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT };
+
+	channel_set_size(channel, SO_VM_SOCKETS_BUFFER_MIN_SIZE, 2);
+	channel_set_size(channel, SO_VM_SOCKETS_BUFFER_SIZE, 2);
+	iov_iter_discard(&msg.msg_iter, ITER_DEST, CHANNEL_DRAIN_BYTES);
+	sock_recvmsg(channel->sock, &msg, MSG_DONTWAIT);
+}
+
 /*
  * The last run of the work that touches the socket. Its VM knows of the end
  * before the guest can see it.
@@ -575,6 +601,8 @@ static void channel_teardown(struct vmguest_channel *channel, int reason)
 	if (channel->vm)
 		vmguest_vm_detach(channel, reason);
 
+	/* Nothing is read after a shutdown. */
+	channel_silence(channel);
 	kernel_sock_shutdown(channel->sock, SHUT_RDWR);
 	sock_release(channel->sock);
 	channel->sock = NULL;
