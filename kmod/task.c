@@ -616,6 +616,7 @@ static int task_check_vm(const struct vmguest_task *task, bool absent)
 	return task->queue ? 0 : -ENOTCONN;
 }
 
+/* The caller sends it, when it has dropped the VM's lock. */
 static void task_start(struct vmguest_task *task)
 {
 	struct vmguest_vm *vm = task->vm;
@@ -630,12 +631,16 @@ static void task_start(struct vmguest_task *task)
 	task_publish(task);
 	vmguest_event_task(task, VMGUEST_CMD_TASK_STARTED);
 	task_arm_timer(task);
-	task_queue_send(task);
+	list_add_tail(&task->send_node, &vm->sends);
 }
 
-/* @absent: Without a channel: the VM's CID is not on this host. */
+/*
+ * @absent: Without a channel: the VM's CID is not on this host.
+ * @channel: Out, the channel to send it on, referenced, or NULL.
+ */
 static int task_admit(struct vmguest_task *task, u32 flags, bool absent,
-		      struct vmguest_task **running)
+		      struct vmguest_task **running,
+		      struct vmguest_channel **channel)
 {
 	struct vmguest_vm *vm = task->vm;
 	struct vmguest_task *weaker = NULL;
@@ -665,6 +670,9 @@ static int task_admit(struct vmguest_task *task, u32 flags, bool absent,
 				      -ECANCELED);
 	}
 	task_start(task);
+	*channel = vm->channel;
+	if (*channel)
+		vmguest_channel_get(*channel);
 unlock:
 	spin_unlock(&vm->lock);
 	return err;
@@ -678,7 +686,7 @@ unlock:
  *	else NULL.
  *
  * Its time counts from here. Cannot fail half-way: after 0 the request is queued
- * to the guest. Nothing that the caller does afterwards may fail.
+ * to the guest, or sent. Nothing that the caller does afterwards may fail.
  *
  * Return: 0, -ENOENT, -EHOSTDOWN, -EAGAIN, -ENOTCONN, -EOPNOTSUPP, -EINPROGRESS,
  * -EBUSY, -ENOMEM.
@@ -686,8 +694,9 @@ unlock:
 int vmguest_task_submit(struct vmguest_task *task, u32 flags,
 			struct vmguest_task **running)
 {
+	struct vmguest_channel *channel = NULL;
 	struct vmguest_vm *vm = task->vm;
-	int absent;
+	int absent, err;
 
 	*running = NULL;
 	task->start_ns = ktime_get_ns();
@@ -696,7 +705,12 @@ int vmguest_task_submit(struct vmguest_task *task, u32 flags,
 		 vmguest_cid_is_absent(READ_ONCE(vm->cid));
 	if (absent < 0)
 		return absent;
-	return task_admit(task, flags, absent, running);
+	err = task_admit(task, flags, absent, running, &channel);
+	if (channel) {
+		vmguest_channel_flush(channel);
+		vmguest_channel_put(channel);
+	}
+	return err;
 }
 
 /* Names @person among those who joined. */
@@ -818,6 +832,7 @@ static void task_build_request(struct vmguest_task *task,
 			       struct vmguest_frame *frame)
 {
 	frame->type = VMGUEST_WIRE_REQUEST;
+	memset(&frame->request, 0, sizeof(frame->request));
 	frame->request.verb = task->verb;
 	frame->request.scope = task->scope;
 	frame->request.uid = task->scope_uid;
@@ -846,7 +861,6 @@ void vmguest_task_build_frame(struct vmguest_task *task,
 			      struct vmguest_frame *frame)
 {
 	lockdep_assert_held(&task->vm->lock);
-	memset(frame, 0, sizeof(*frame));
 	frame->task_id = task->id;
 	if (task->verb == VMGUEST_VERB_PING)
 		frame->type = VMGUEST_WIRE_PING;
