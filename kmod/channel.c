@@ -44,6 +44,7 @@ enum channel_event {
 	CHANNEL_FULL,		/* the socket had no room */
 };
 
+static struct kmem_cache *channel_cache;
 static LIST_HEAD(channels);
 static DEFINE_MUTEX(channels_lock);	/* protects channels */
 static DECLARE_WAIT_QUEUE_HEAD(channels_gone);
@@ -57,7 +58,7 @@ static void channel_release(struct kref *ref)
 		vmguest_vm_put(channel->vm);
 	kfree(channel->rx_large);
 	mutex_destroy(&channel->io_lock);
-	kfree(channel);
+	kmem_cache_free(channel_cache, channel);
 }
 
 void vmguest_channel_get(struct vmguest_channel *channel)
@@ -242,11 +243,22 @@ static bool channel_expects(const struct vmguest_channel *channel,
 	}
 }
 
+/* Return: a copy that can be shown, or NULL without memory. */
+static char *channel_take_text(const struct vmguest_text *text)
+{
+	char *copy = kmalloc(text->len + 1, GFP_KERNEL_ACCOUNT);
+
+	if (copy)
+		vmguest_text_clean(copy, text->len + 1, text);
+	return copy;
+}
+
 static int channel_handle_frame(struct vmguest_channel *channel,
 				const struct vmguest_frame *frame)
 {
 	struct vmguest_vm *vm = channel->vm;
 	struct vmguest_blocker *blocker = NULL;
+	char *text = NULL;
 	int err = -EPROTO;
 
 	if (!vm)
@@ -254,6 +266,12 @@ static int channel_handle_frame(struct vmguest_channel *channel,
 	if (frame->type == VMGUEST_WIRE_BLOCKED && frame->blocked.kind) {
 		blocker = vmguest_blocker_create(frame);
 		if (!blocker)
+			return -ENOMEM;
+	}
+	if (frame->type == VMGUEST_WIRE_RESULT &&
+	    frame->text[VMGUEST_RESULT_TEXT].len) {
+		text = channel_take_text(&frame->text[VMGUEST_RESULT_TEXT]);
+		if (!text)
 			return -ENOMEM;
 	}
 
@@ -280,7 +298,7 @@ static int channel_handle_frame(struct vmguest_channel *channel,
 		err = 0;
 		goto unlock;
 	}
-	err = vmguest_task_handle(vm, frame, &blocker);
+	err = vmguest_task_handle(vm, frame, &blocker, &text);
 	if (!err && frame->type == VMGUEST_WIRE_LAST_BREATH) {
 		channel->sends.ack = true;
 		channel->sends.ack_id = frame->task_id;
@@ -289,6 +307,7 @@ static int channel_handle_frame(struct vmguest_channel *channel,
 unlock:
 	spin_unlock(&vm->lock);
 	kfree(blocker);
+	kfree(text);
 	return err;
 }
 
@@ -818,7 +837,7 @@ int vmguest_channel_create(struct socket *sock, u32 cid)
 {
 	struct vmguest_channel *channel;
 
-	channel = kzalloc(sizeof(*channel), GFP_KERNEL_ACCOUNT);
+	channel = kmem_cache_zalloc(channel_cache, GFP_KERNEL);
 	if (!channel)
 		return -ENOMEM;
 	kref_init(&channel->ref);
@@ -925,11 +944,17 @@ int vmguest_cid_is_absent(u32 cid)
 	return err == -ENOMEM ? err : err == -ENODEV;
 }
 
+int vmguest_channel_init(void)
+{
+	channel_cache = KMEM_CACHE(vmguest_channel, SLAB_ACCOUNT);
+	return channel_cache ? 0 : -ENOMEM;
+}
+
 /*
  * No channel is created any more: ends those that are there. Flushing the
  * workqueue would not wait for work that somebody else is about to queue.
  */
-void vmguest_channel_uninit(void)
+void vmguest_channel_stop(void)
 {
 	struct vmguest_channel *channel;
 
@@ -941,4 +966,10 @@ void vmguest_channel_uninit(void)
 	wait_event(channels_gone, list_empty(&channels));
 	/* Callbacks that found their channel before it was unhooked return. */
 	synchronize_rcu();
+}
+
+/* No work is left that could have a reference. */
+void vmguest_channel_uninit(void)
+{
+	kmem_cache_destroy(channel_cache);
 }

@@ -146,6 +146,8 @@ struct vmguest_channel {
 int vmguest_channel_create(struct socket *sock, u32 cid);
 void vmguest_channel_get(struct vmguest_channel *channel);
 void vmguest_channel_put(struct vmguest_channel *channel);
+int vmguest_channel_init(void);
+void vmguest_channel_stop(void);
 void vmguest_channel_uninit(void);
 u32 vmguest_channel_count(void);
 

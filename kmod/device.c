@@ -243,7 +243,7 @@ static int request_join(struct vmguest_ioctl *ioctl, struct vmguest_task *task)
 	cmd->until = task->until;
 	cmd->deadline_ms = task->deadline_ms;
 	cmd->force_after_ms = task->force_after_ms;
-	strscpy_pad(cmd->reason, task->reason, sizeof(cmd->reason));
+	strscpy_pad(cmd->reason, vmguest_task_reason(task), sizeof(cmd->reason));
 	err = request_respond(ioctl, handle.fd, task->id);
 	if (err) {
 		request_fd_drop(&handle);

@@ -69,6 +69,8 @@ static const struct {
 	[VMGUEST_WIRE_FAILED]	   = { VMGUEST_RESULT_UNEXPECTED_ERROR, -EIO },
 };
 
+static struct kmem_cache *task_cache;
+
 static void vmguest_task_timer(struct work_struct *work);
 
 /* The caller owns a reference to its pid. */
@@ -127,19 +129,22 @@ static bool task_agent_can(const struct vmguest_task *task)
 struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 					 const struct vmguest_request *request)
 {
-	size_t len = strlen(request->reason);
 	struct vmguest_task *task;
-	int err;
+	int err = -ENOMEM;
 
-	task = kzalloc(struct_size(task, reason, len + 1), GFP_KERNEL_ACCOUNT);
+	task = kmem_cache_alloc(task_cache, GFP_KERNEL);
 	if (!task)
 		return ERR_PTR(-ENOMEM);
+	memset(task, 0, sizeof(*task));
+	if (request->reason[0]) {
+		task->reason = kstrdup(request->reason, GFP_KERNEL_ACCOUNT);
+		if (!task->reason)
+			goto free_task;
+	}
 	task->id = atomic64_inc_return(&vmguest_task_ids);
 	err = xa_reserve(&vmguest_tasks, task->id, GFP_KERNEL_ACCOUNT);
-	if (err) {
-		kfree(task);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto free_reason;
 
 	kref_init(&task->ref);
 	kref_get(&vm->ref);
@@ -167,8 +172,13 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 	INIT_HLIST_HEAD(&task->members);
 	INIT_LIST_HEAD(&task->send_node);
 	vmguest_blockers_init(&task->blockers);
-	memcpy(task->reason, request->reason, len);
 	return task;
+
+free_reason:
+	kfree(task->reason);
+free_task:
+	kmem_cache_free(task_cache, task);
+	return ERR_PTR(err);
 }
 
 /* PINGs come and go all the time: whoever lists tasks does not mind them. */
@@ -203,7 +213,9 @@ static void task_release(struct kref *ref)
 		put_pid(task->joiner[i].pid);
 	vmguest_blockers_forget(&task->blockers);
 	vmguest_vm_put(task->vm);
-	kfree(task);
+	kfree(task->guest_text);
+	kfree(task->reason);
+	kmem_cache_free(task_cache, task);
 }
 
 void vmguest_task_get(struct vmguest_task *task)
@@ -316,18 +328,24 @@ static bool task_force_pending(const struct vmguest_task *task)
 	       !(task->flags & (VMGUEST_TASK_FORCE | VMGUEST_TASK_ESCALATED));
 }
 
+/* When its timer is to run, in milliseconds from its start, U32_MAX for never. */
+static u32 task_next_due(const struct vmguest_task *task)
+{
+	u32 next = task->deadline_ms ?: U32_MAX;
+
+	if (task_force_pending(task))
+		next = min(next, task->force_after_ms);
+	return next;
+}
+
 /* The pending timer owns a reference. */
 static void task_arm_timer(struct vmguest_task *task)
 {
 	u32 elapsed = task_elapsed_ms(task);
-	u32 next = U32_MAX;
+	u32 next = task_next_due(task);
 	u32 wait;
 
 	lockdep_assert_held(&task->vm->lock);
-	if (task->deadline_ms)
-		next = task->deadline_ms;
-	if (task_force_pending(task))
-		next = min(next, task->force_after_ms);
 	wait = next > elapsed ? next - elapsed : 0;
 	if (task_awaits_absence(task))
 		wait = min_t(u32, wait, TASK_PROBE_MS);
@@ -337,6 +355,17 @@ static void task_arm_timer(struct vmguest_task *task)
 	kref_get(&task->ref);
 	if (mod_delayed_work(vmguest_wq, &task->timer, msecs_to_jiffies(wait)))
 		kref_put(&task->ref, task_release);
+}
+
+/* Of a task that starts now: nothing is pending, and no proof is there. */
+static void task_start_timer(struct vmguest_task *task)
+{
+	u32 next = task_next_due(task);
+
+	if (next == U32_MAX)
+		return;
+	kref_get(&task->ref);
+	queue_delayed_work(vmguest_wq, &task->timer, msecs_to_jiffies(next));
 }
 
 /* Whether there is a lifeline has changed, and with it what is waited for. */
@@ -630,7 +659,7 @@ static void task_start(struct vmguest_task *task)
 	}
 	task_publish(task);
 	vmguest_event_task(task, VMGUEST_CMD_TASK_STARTED);
-	task_arm_timer(task);
+	task_start_timer(task);
 	list_add_tail(&task->send_node, &vm->sends);
 }
 
@@ -794,8 +823,9 @@ void vmguest_task_get_info(struct vmguest_task *task,
 	cmd->joiners = task->joiners;
 	cmd->blockers = task->blockers.count;
 	strscpy(cmd->vm_name, vm->name, sizeof(cmd->vm_name));
-	strscpy(cmd->reason, task->reason, sizeof(cmd->reason));
-	memcpy(cmd->guest_text, task->guest_text, sizeof(cmd->guest_text));
+	strscpy(cmd->reason, vmguest_task_reason(task), sizeof(cmd->reason));
+	strscpy(cmd->guest_text, vmguest_task_text(task),
+		sizeof(cmd->guest_text));
 }
 
 void vmguest_task_get_event(struct vmguest_task *task,
@@ -852,8 +882,9 @@ static void task_build_request(struct vmguest_task *task,
 		frame->request.deadline_ms = task->deadline_ms > elapsed ?
 					     task->deadline_ms - elapsed : 1;
 	}
-	frame->text[VMGUEST_REQUEST_REASON].data = task->reason;
-	frame->text[VMGUEST_REQUEST_REASON].len = strlen(task->reason);
+	frame->text[VMGUEST_REQUEST_REASON].data = vmguest_task_reason(task);
+	frame->text[VMGUEST_REQUEST_REASON].len =
+		strlen(vmguest_task_reason(task));
 }
 
 /* Takes @task off its VM's list of sends and writes down what to send. */
@@ -990,8 +1021,9 @@ static int task_progress(struct vmguest_task *task,
 	return 0;
 }
 
+/* Takes over *@text. */
 static int task_verdict(struct vmguest_task *task,
-			const struct vmguest_frame *frame)
+			const struct vmguest_frame *frame, char **text)
 {
 	u32 code = frame->result.code;
 	bool logoff = task->verb == VMGUEST_VERB_LOGOFF;
@@ -1006,8 +1038,8 @@ static int task_verdict(struct vmguest_task *task,
 	task->targeted = frame->result.targeted;
 	task->ended = frame->result.ended;
 	task->left = frame->result.left;
-	vmguest_text_clean(task->guest_text, sizeof(task->guest_text),
-			   &frame->text[VMGUEST_RESULT_TEXT]);
+	task->guest_text = *text;
+	*text = NULL;
 	if (code == VMGUEST_WIRE_OK)
 		task->proofs |= VMGUEST_PROOF_SESSIONS_ENDED;
 	if (logoff && task->ended)
@@ -1044,6 +1076,7 @@ static int task_last_breath(struct vmguest_vm *vm, struct vmguest_task *task,
  * @frame: A decoded frame from its agent.
  * @blocker: Of a BLOCKED frame that names one; NULL afterwards if it was taken
  *	over.
+ * @text: Of a RESULT frame that has one, cleaned; likewise.
  *
  * Frames about tasks that have ended, or that are not this VM's, change
  * nothing: they can be late.
@@ -1052,7 +1085,7 @@ static int task_last_breath(struct vmguest_vm *vm, struct vmguest_task *task,
  */
 int vmguest_task_handle(struct vmguest_vm *vm,
 			const struct vmguest_frame *frame,
-			struct vmguest_blocker **blocker)
+			struct vmguest_blocker **blocker, char **text)
 {
 	struct vmguest_task *task;
 
@@ -1084,7 +1117,7 @@ int vmguest_task_handle(struct vmguest_vm *vm,
 	case VMGUEST_WIRE_PROGRESS:
 		return task_progress(task, frame);
 	case VMGUEST_WIRE_RESULT:
-		return task_verdict(task, frame);
+		return task_verdict(task, frame, text);
 	default:
 		return -EPROTO;
 	}
@@ -1247,9 +1280,16 @@ void vmguest_task_abort_all(struct vmguest_vm *vm)
 	}
 }
 
+int vmguest_task_init(void)
+{
+	task_cache = KMEM_CACHE(vmguest_task, SLAB_ACCOUNT);
+	return task_cache ? 0 : -ENOMEM;
+}
+
 /* All tasks are gone: their VMs are, and open task fds pin the module. */
 void vmguest_task_uninit(void)
 {
 	WARN_ON(!xa_empty(&vmguest_tasks));
 	xa_destroy(&vmguest_tasks);
+	kmem_cache_destroy(task_cache);
 }
