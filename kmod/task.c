@@ -7,10 +7,10 @@
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
+#include <linux/rbtree.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
-#include <linux/xarray.h>
 
 #include <linux/vmguest_netlink.h>
 
@@ -35,9 +35,14 @@ static unsigned int task_retain = 16;
 module_param(task_retain, uint, 0644);
 MODULE_PARM_DESC(task_retain, "Ended requests that each VM keeps, at least 1 (default 16)");
 
-static DEFINE_XARRAY(vmguest_tasks);
-static atomic64_t vmguest_task_ids;
-/* Counts requests that come and go, never 0; under the table's lock. */
+/*
+ * Admitted tasks, by id. A task brings its node with it: to be found costs no
+ * memory, and an id that is large costs no more than a small one.
+ */
+static struct rb_root tasks = RB_ROOT;
+static DEFINE_SPINLOCK(tasks_lock);	/* protects tasks and the generation */
+static atomic64_t task_ids;
+/* Counts requests that come and go, never 0. */
 static unsigned int tasks_generation = 1;
 
 /* The VM's own part in the percentage; the agent's fills up 10 to 90. */
@@ -130,7 +135,6 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 					 const struct vmguest_request *request)
 {
 	struct vmguest_task *task;
-	int err = -ENOMEM;
 
 	task = kmem_cache_alloc(task_cache, GFP_KERNEL);
 	if (!task)
@@ -138,14 +142,14 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 	memset(task, 0, sizeof(*task));
 	if (request->reason[0]) {
 		task->reason = kstrdup(request->reason, GFP_KERNEL_ACCOUNT);
-		if (!task->reason)
-			goto free_task;
+		if (!task->reason) {
+			kmem_cache_free(task_cache, task);
+			return ERR_PTR(-ENOMEM);
+		}
 	}
-	task->id = atomic64_inc_return(&vmguest_task_ids);
-	err = xa_reserve(&vmguest_tasks, task->id, GFP_KERNEL_ACCOUNT);
-	if (err)
-		goto free_reason;
 
+	task->id = atomic64_inc_return(&task_ids);
+	RB_CLEAR_NODE(&task->id_node);
 	kref_init(&task->ref);
 	kref_get(&vm->ref);
 	task->vm = vm;
@@ -173,12 +177,6 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 	INIT_LIST_HEAD(&task->send_node);
 	vmguest_blockers_init(&task->blockers);
 	return task;
-
-free_reason:
-	kfree(task->reason);
-free_task:
-	kmem_cache_free(task_cache, task);
-	return ERR_PTR(err);
 }
 
 /* PINGs come and go all the time: whoever lists tasks does not mind them. */
@@ -188,14 +186,33 @@ static void tasks_changed(const struct vmguest_task *task)
 		tasks_generation++;
 }
 
+static struct vmguest_task *task_of(struct rb_node *node)
+{
+	return rb_entry(node, struct vmguest_task, id_node);
+}
+
+static bool task_is_less(struct rb_node *node, const struct rb_node *other)
+{
+	return task_of(node)->id <
+	       rb_entry(other, struct vmguest_task, id_node)->id;
+}
+
 static void task_publish(struct vmguest_task *task)
 {
-	xa_lock(&vmguest_tasks);
-	/* The slot was reserved, so this allocates nothing. */
-	WARN_ON(xa_is_err(__xa_store(&vmguest_tasks, task->id, task,
-				     GFP_NOWAIT)));
+	spin_lock(&tasks_lock);
+	rb_add(&task->id_node, &tasks, task_is_less);
 	tasks_changed(task);
-	xa_unlock(&vmguest_tasks);
+	spin_unlock(&tasks_lock);
+}
+
+static void task_unpublish(struct vmguest_task *task)
+{
+	if (RB_EMPTY_NODE(&task->id_node))
+		return;
+	spin_lock(&tasks_lock);
+	rb_erase(&task->id_node, &tasks);
+	tasks_changed(task);
+	spin_unlock(&tasks_lock);
 }
 
 static void task_release(struct kref *ref)
@@ -203,10 +220,7 @@ static void task_release(struct kref *ref)
 	struct vmguest_task *task = container_of(ref, struct vmguest_task, ref);
 	unsigned int i;
 
-	xa_lock(&vmguest_tasks);
-	if (__xa_erase(&vmguest_tasks, task->id))
-		tasks_changed(task);
-	xa_unlock(&vmguest_tasks);
+	task_unpublish(task);
 	put_pid(task->starter.pid);
 	put_pid(task->canceller.pid);
 	for (i = 0; i < VMGUEST_TASK_JOINERS; i++)
@@ -229,18 +243,36 @@ void vmguest_task_put(struct vmguest_task *task)
 	kref_put(&task->ref, task_release);
 }
 
+/* Return: the first whose id is @id or above, or NULL. */
+static struct rb_node *tasks_from(u64 id)
+{
+	struct rb_node *node = tasks.rb_node;
+	struct rb_node *first = NULL;
+
+	lockdep_assert_held(&tasks_lock);
+	while (node) {
+		if (task_of(node)->id < id) {
+			node = node->rb_right;
+		} else {
+			first = node;
+			node = node->rb_left;
+		}
+	}
+	return first;
+}
+
 /* Return: the admitted task with this id, referenced, or NULL. */
 struct vmguest_task *vmguest_task_find(u64 id)
 {
-	struct vmguest_task *task;
+	struct vmguest_task *task = NULL;
+	struct rb_node *node;
 
-	if (id > ULONG_MAX)
-		return NULL;
-	xa_lock(&vmguest_tasks);
-	task = xa_load(&vmguest_tasks, id);
-	if (task && !kref_get_unless_zero(&task->ref))
-		task = NULL;
-	xa_unlock(&vmguest_tasks);
+	spin_lock(&tasks_lock);
+	node = tasks_from(id);
+	if (node && task_of(node)->id == id &&
+	    kref_get_unless_zero(&task_of(node)->ref))
+		task = task_of(node);
+	spin_unlock(&tasks_lock);
 	return task;
 }
 
@@ -254,18 +286,17 @@ struct vmguest_task *vmguest_task_find(u64 id)
  */
 struct vmguest_task *vmguest_task_find_next(u64 id, unsigned int *generation)
 {
-	unsigned long index = id;
 	struct vmguest_task *task = NULL;
+	struct rb_node *node;
 
-	xa_lock(&vmguest_tasks);
+	spin_lock(&tasks_lock);
 	*generation = tasks_generation;
-	while (id < ULONG_MAX) {
-		task = xa_find_after(&vmguest_tasks, &index, ULONG_MAX,
-				     XA_PRESENT);
-		if (!task || kref_get_unless_zero(&task->ref))
-			break;
-	}
-	xa_unlock(&vmguest_tasks);
+	node = id < U64_MAX ? tasks_from(id + 1) : NULL;
+	while (node && !kref_get_unless_zero(&task_of(node)->ref))
+		node = rb_next(node);
+	if (node)
+		task = task_of(node);
+	spin_unlock(&tasks_lock);
 	return task;
 }
 
@@ -1289,7 +1320,6 @@ int vmguest_task_init(void)
 /* All tasks are gone: their VMs are, and open task fds pin the module. */
 void vmguest_task_uninit(void)
 {
-	WARN_ON(!xa_empty(&vmguest_tasks));
-	xa_destroy(&vmguest_tasks);
+	WARN_ON(!RB_EMPTY_ROOT(&tasks));
 	kmem_cache_destroy(task_cache);
 }

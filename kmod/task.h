@@ -4,6 +4,7 @@
 
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/rbtree_types.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
@@ -43,6 +44,7 @@ struct vmguest_person {
  * @verb: enum vmguest_verb; constant.
  * @until: enum vmguest_until; constant.
  * @id: Never reused within one load of the module.
+ * @id_node: Entry in the table of ids.
  * @vm: Its VM; owns a reference; constant. &vmguest_vm.lock protects everything
  *	from @node on.
  * @reason: The starter's reason, or NULL; constant.
@@ -89,6 +91,7 @@ struct vmguest_task {
 	u8 verb;
 	u8 until;
 	u64 id;
+	struct rb_node id_node;
 	struct vmguest_vm *vm;
 	const char *reason;
 	u32 deadline_ms;
