@@ -560,7 +560,7 @@ static bool channel_fill_tx(struct vmguest_channel *channel)
 {
 	struct vmguest_task *sent = channel->tx_task;
 	struct vmguest_vm *vm = channel->vm;
-	struct vmguest_frame frame = { .type = 0 };
+	struct vmguest_frame frame;
 	int len = 0;
 
 	if (!vm)
@@ -569,6 +569,7 @@ static bool channel_fill_tx(struct vmguest_channel *channel)
 	if (channel->tx_len)
 		channel_tx_done(channel);
 	channel->tx_task = NULL;
+	frame.type = 0;
 	if (!channel->tx_last)
 		channel_next_frame(channel, &frame);
 	if (frame.type)
