@@ -195,7 +195,7 @@ static int attr_put_outcome(struct sk_buff *skb,
 	    nla_put_s32(skb, VMGUEST_A_TASK_ERROR, task->error) ||
 	    attr_put_task_u64(skb, VMGUEST_A_TASK_END_NS, task->end_ns) ||
 	    vmguest_attr_put_text(skb, VMGUEST_A_TASK_GUEST_TEXT,
-				  task->guest_text))
+				  vmguest_task_text(task)))
 		return -EMSGSIZE;
 	if (task->superseded_by &&
 	    attr_put_task_u64(skb, VMGUEST_A_TASK_SUPERSEDED_BY,
@@ -217,7 +217,8 @@ static int attr_put_request(struct sk_buff *skb,
 	    attr_put_task_u64(skb, VMGUEST_A_TASK_START_NS, task->start_ns) ||
 	    vmguest_attr_put_actor(skb, VMGUEST_A_TASK_STARTER,
 				   &task->starter) ||
-	    vmguest_attr_put_text(skb, VMGUEST_A_TASK_REASON, task->reason))
+	    vmguest_attr_put_text(skb, VMGUEST_A_TASK_REASON,
+				  vmguest_task_reason(task)))
 		return -EMSGSIZE;
 	if (task->deadline_ms && nla_put_u32(skb, VMGUEST_A_TASK_DEADLINE_MS,
 					     task->deadline_ms))

@@ -16,6 +16,7 @@
 
 #include "blocker.h"
 #include "channel.h"
+#include "compat.h"
 #include "listener.h"
 #include "main.h"
 #include "notice.h"
@@ -39,8 +40,18 @@
 
 enum channel_event {
 	CHANNEL_CLOSE,		/* read what is there, then tear down */
+	CHANNEL_ENDS,		/* the connection may be over: read until it says so */
+	CHANNEL_SENDS,		/* there may be something to send */
+	CHANNEL_FULL,		/* the socket had no room */
 };
 
+/*
+ * A channel is served on the processor that its transport calls from: to wake
+ * another one takes longer than to serve it. A run is short, see
+ * CHANNEL_TURN_FRAMES; what takes longer is on vmguest_wq.
+ */
+static struct workqueue_struct *channel_wq;
+static struct kmem_cache *channel_cache;
 static LIST_HEAD(channels);
 static DEFINE_MUTEX(channels_lock);	/* protects channels */
 static DECLARE_WAIT_QUEUE_HEAD(channels_gone);
@@ -52,7 +63,9 @@ static void channel_release(struct kref *ref)
 
 	if (channel->vm)
 		vmguest_vm_put(channel->vm);
-	kfree(channel);
+	kfree(channel->rx_large);
+	mutex_destroy(&channel->io_lock);
+	kmem_cache_free(channel_cache, channel);
 }
 
 void vmguest_channel_get(struct vmguest_channel *channel)
@@ -70,20 +83,29 @@ static void channel_kick_after(struct vmguest_channel *channel,
 			       unsigned long delay)
 {
 	vmguest_channel_get(channel);
-	if (!queue_delayed_work(vmguest_wq, &channel->work, delay))
+	if (!queue_delayed_work(channel_wq, &channel->work, delay))
 		vmguest_channel_put(channel);
 }
 
-/* Any context. The caller has a reference or is a hooked callback. */
-void vmguest_channel_kick(struct vmguest_channel *channel)
+static void channel_queue(struct vmguest_channel *channel)
 {
 	channel_kick_after(channel, 0);
+}
+
+/*
+ * There is something to send. Any context. The caller has a reference, or the
+ * lock of the VM that the channel is in.
+ */
+void vmguest_channel_kick(struct vmguest_channel *channel)
+{
+	set_bit(CHANNEL_SENDS, &channel->events);
+	channel_queue(channel);
 }
 
 void vmguest_channel_close(struct vmguest_channel *channel)
 {
 	set_bit(CHANNEL_CLOSE, &channel->events);
-	vmguest_channel_kick(channel);
+	channel_queue(channel);
 }
 
 /* The pending timer owns a reference. */
@@ -110,12 +132,26 @@ static void channel_timer(struct work_struct *work)
 	vmguest_channel_put(channel);
 }
 
+static void channel_ends(struct vmguest_channel *channel)
+{
+	set_bit(CHANNEL_ENDS, &channel->events);
+	channel_queue(channel);
+}
+
+/* The transport tells of room with each packet, wanted or not. */
+static void channel_has_room(struct vmguest_channel *channel)
+{
+	if (test_bit(CHANNEL_FULL, &channel->events) &&
+	    test_and_clear_bit(CHANNEL_FULL, &channel->events))
+		channel_queue(channel);
+}
+
 /*
  * The socket's callbacks. The transport calls them with its own locks held,
- * some from atomic context: they only queue the work. sk_callback_lock makes
- * them see either a hooked channel or none.
+ * some from atomic context: they only set bits and queue the work.
+ * sk_callback_lock makes them see either a hooked channel or none.
  */
-#define CHANNEL_CALLBACK(event)						\
+#define CHANNEL_CALLBACK(event, act)					\
 static void channel_on_##event(struct sock *sk)				\
 {									\
 	struct vmguest_channel *channel;				\
@@ -125,17 +161,17 @@ static void channel_on_##event(struct sock *sk)				\
 	channel = sk->sk_user_data;					\
 	if (channel) {							\
 		original = channel->event;				\
-		vmguest_channel_kick(channel);				\
+		act(channel);						\
 	}								\
 	read_unlock_bh(&sk->sk_callback_lock);				\
 	if (original)							\
 		original(sk);						\
 }
 
-CHANNEL_CALLBACK(data_ready)
-CHANNEL_CALLBACK(state_change)
-CHANNEL_CALLBACK(write_space)
-CHANNEL_CALLBACK(error_report)
+CHANNEL_CALLBACK(data_ready, channel_queue)
+CHANNEL_CALLBACK(state_change, channel_ends)
+CHANNEL_CALLBACK(write_space, channel_has_room)
+CHANNEL_CALLBACK(error_report, channel_ends)
 
 static void channel_hook(struct vmguest_channel *channel)
 {
@@ -214,11 +250,22 @@ static bool channel_expects(const struct vmguest_channel *channel,
 	}
 }
 
+/* Return: a copy that can be shown, or NULL without memory. */
+static char *channel_take_text(const struct vmguest_text *text)
+{
+	char *copy = kmalloc(text->len + 1, GFP_KERNEL_ACCOUNT);
+
+	if (copy)
+		vmguest_text_clean(copy, text->len + 1, text);
+	return copy;
+}
+
 static int channel_handle_frame(struct vmguest_channel *channel,
 				const struct vmguest_frame *frame)
 {
 	struct vmguest_vm *vm = channel->vm;
 	struct vmguest_blocker *blocker = NULL;
+	char *text = NULL;
 	int err = -EPROTO;
 
 	if (!vm)
@@ -226,6 +273,12 @@ static int channel_handle_frame(struct vmguest_channel *channel,
 	if (frame->type == VMGUEST_WIRE_BLOCKED && frame->blocked.kind) {
 		blocker = vmguest_blocker_create(frame);
 		if (!blocker)
+			return -ENOMEM;
+	}
+	if (frame->type == VMGUEST_WIRE_RESULT &&
+	    frame->text[VMGUEST_RESULT_TEXT].len) {
+		text = channel_take_text(&frame->text[VMGUEST_RESULT_TEXT]);
+		if (!text)
 			return -ENOMEM;
 	}
 
@@ -252,14 +305,16 @@ static int channel_handle_frame(struct vmguest_channel *channel,
 		err = 0;
 		goto unlock;
 	}
-	err = vmguest_task_handle(vm, frame, &blocker);
+	err = vmguest_task_handle(vm, frame, &blocker, &text);
 	if (!err && frame->type == VMGUEST_WIRE_LAST_BREATH) {
 		channel->sends.ack = true;
 		channel->sends.ack_id = frame->task_id;
+		set_bit(CHANNEL_SENDS, &channel->events);
 	}
 unlock:
 	spin_unlock(&vm->lock);
 	kfree(blocker);
+	kfree(text);
 	return err;
 }
 
@@ -271,17 +326,63 @@ static void channel_note_fault(struct vmguest_channel *channel,
 	channel->fault = fault;
 }
 
-/* Decodes what @rx holds. Return: frames handled, or why the channel ends. */
+static u8 *channel_rx(struct vmguest_channel *channel)
+{
+	return channel->rx_large ?: channel->rx;
+}
+
+/*
+ * Makes room for the whole of a frame that has begun to arrive. Its header was
+ * judged: it is not above VMGUEST_FRAME_MAX.
+ */
+static int channel_grow_rx(struct vmguest_channel *channel)
+{
+	size_t size = vmguest_protocol_size(channel_rx(channel));
+
+	if (size <= channel->rx_size)
+		return 0;
+	channel->rx_large = kmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!channel->rx_large)
+		return -ENOMEM;
+	memcpy(channel->rx_large, channel->rx, channel->rx_len);
+	channel->rx_size = size;
+	return 0;
+}
+
+/* Room for one frame, and that one is gone. */
+static void channel_shrink_rx(struct vmguest_channel *channel)
+{
+	kfree(channel->rx_large);
+	channel->rx_large = NULL;
+	channel->rx_size = sizeof(channel->rx);
+}
+
+/* Takes @used bytes off what was received; makes room for what is to come. */
+static int channel_advance_rx(struct vmguest_channel *channel, u32 used)
+{
+	u8 *rx = channel_rx(channel);
+
+	channel->rx_len -= used;
+	if (channel->rx_len && used)
+		memmove(rx, rx + used, channel->rx_len);
+	if (channel->rx_large && !channel->rx_len)
+		channel_shrink_rx(channel);
+	if (channel->rx_len < sizeof(struct vmguest_wire_header))
+		return 0;
+	return channel_grow_rx(channel);
+}
+
+/* Decodes what was received. Return: frames handled, or why the channel ends. */
 static int channel_decode(struct vmguest_channel *channel)
 {
+	const u8 *rx = channel_rx(channel);
 	struct vmguest_frame frame;
 	u32 used = 0;
 	int frames = 0;
-	int ret;
+	int ret = 0;
 
-	for (;;) {
-		ret = vmguest_protocol_decode(channel->rx + used,
-					      channel->rx_len - used,
+	while (channel->rx_len - used >= sizeof(struct vmguest_wire_header)) {
+		ret = vmguest_protocol_decode(rx + used, channel->rx_len - used,
 					      VMGUEST_FROM_AGENT, &frame);
 		if (ret == -EPROTO)
 			channel_note_fault(channel, &frame, frame.fault);
@@ -296,21 +397,20 @@ static int channel_decode(struct vmguest_channel *channel)
 		frames++;
 		cond_resched();
 	}
-	channel->rx_len -= used;
-	memmove(channel->rx, channel->rx + used, channel->rx_len);
-	return ret < 0 ? ret : frames;
+	if (!ret)
+		ret = channel_advance_rx(channel, used);
+	return ret ?: frames;
 }
 
-static int channel_read(struct vmguest_channel *channel)
+static int channel_read(struct vmguest_channel *channel, u32 size)
 {
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
 	struct kvec vec = {
-		.iov_base = channel->rx + channel->rx_len,
-		.iov_len = sizeof(channel->rx) - channel->rx_len,
+		.iov_base = channel_rx(channel) + channel->rx_len,
+		.iov_len = size,
 	};
 
-	return kernel_recvmsg(channel->sock, &msg, &vec, 1, vec.iov_len,
-			      MSG_DONTWAIT);
+	return kernel_recvmsg(channel->sock, &msg, &vec, 1, size, MSG_DONTWAIT);
 }
 
 /*
@@ -336,30 +436,43 @@ static bool channel_has_turn(struct vmguest_channel *channel)
 }
 
 /*
+ * A socket that gives less than what was asked for is empty. What comes later
+ * queues the work again, and so does the end of the connection; but that may
+ * have been told before this run began, and then is only seen by reading on.
+ *
  * Return: 0 when there is no more, -EAGAIN when it is not the guest's turn, else
  * why the channel ends; -ENOLINK is an orderly end.
  */
 static int channel_receive(struct vmguest_channel *channel, bool closing)
 {
+	bool ends = test_and_clear_bit(CHANNEL_ENDS, &channel->events);
 	int bytes = 0;
+	bool empty;
 	int ret;
+	u32 size;
 
 	while (closing ? bytes < CHANNEL_DRAIN_BYTES :
 			 channel_has_turn(channel)) {
-		ret = channel_read(channel);
+		size = channel->rx_size - channel->rx_len;
+		ret = channel_read(channel, size);
 		if (ret == -EAGAIN)
 			return 0;
 		if (!ret)
 			return channel_why_ended(channel);
 		if (ret < 0)
 			return ret;
+		empty = ret < size;
 		bytes += ret;
 		channel->rx_len += ret;
 		ret = channel_decode(channel);
 		if (ret < 0)
 			return ret;
 		channel->frames_left -= max(ret, 1);
+		if (empty && !ends && !closing)
+			return 0;
 	}
+	/* It is not known any more what was told before. */
+	set_bit(CHANNEL_ENDS, &channel->events);
 	return -EAGAIN;
 }
 
@@ -379,6 +492,7 @@ static void channel_build_welcome(const struct vmguest_channel *channel,
 				  struct vmguest_frame *frame)
 {
 	frame->type = VMGUEST_WIRE_WELCOME;
+	memset(&frame->welcome, 0, sizeof(frame->welcome));
 	memcpy(frame->welcome.instance, vmguest_instance,
 	       sizeof(frame->welcome.instance));
 	if (channel->phase != VMGUEST_CHANNEL_ACTIVE)
@@ -407,7 +521,8 @@ static void channel_next_frame(struct vmguest_channel *channel,
 {
 	struct vmguest_channel_sends *sends = &channel->sends;
 
-	memset(frame, 0, sizeof(*frame));
+	frame->type = 0;
+	frame->task_id = 0;
 	if (sends->reject) {
 		frame->type = VMGUEST_WIRE_REJECT;
 		frame->reject.code = sends->reject;
@@ -435,8 +550,22 @@ static void channel_next_frame(struct vmguest_channel *channel,
 	}
 }
 
+/* The socket has the last byte of the frame in @tx. */
+static void channel_tx_done(struct vmguest_channel *channel)
+{
+	lockdep_assert_held(&channel->vm->lock);
+	channel->vm->frames_out++;
+	if (!channel->tx_task)
+		return;
+	vmguest_task_sent(channel->tx_task);
+	channel->frames_left = min(channel->frames_left + CHANNEL_ANSWER_FRAMES,
+				   CHANNEL_FRAMES_MAX);
+}
+
+/* Puts down the frame that was sent, if one was, and takes up the next. */
 static bool channel_fill_tx(struct vmguest_channel *channel)
 {
+	struct vmguest_task *sent = channel->tx_task;
 	struct vmguest_vm *vm = channel->vm;
 	struct vmguest_frame frame;
 	int len = 0;
@@ -444,35 +573,23 @@ static bool channel_fill_tx(struct vmguest_channel *channel)
 	if (!vm)
 		return false;
 	spin_lock(&vm->lock);
-	channel_next_frame(channel, &frame);
+	if (channel->tx_len)
+		channel_tx_done(channel);
+	channel->tx_task = NULL;
+	frame.type = 0;
+	if (!channel->tx_last)
+		channel_next_frame(channel, &frame);
 	if (frame.type)
 		len = vmguest_protocol_encode(&frame, channel->tx,
 					      sizeof(channel->tx));
 	spin_unlock(&vm->lock);
+	if (sent)
+		vmguest_task_put(sent);
 	if (WARN_ON_ONCE(len < 0))
 		len = 0;
 	channel->tx_len = len;
 	channel->tx_sent = 0;
 	return len;
-}
-
-static void channel_tx_done(struct vmguest_channel *channel)
-{
-	struct vmguest_vm *vm = channel->vm;
-	struct vmguest_task *task = channel->tx_task;
-
-	spin_lock(&vm->lock);
-	vm->frames_out++;
-	if (task)
-		vmguest_task_sent(task);
-	spin_unlock(&vm->lock);
-	channel->tx_task = NULL;
-	channel->tx_len = 0;
-	if (!task)
-		return;
-	channel->frames_left = min(channel->frames_left + CHANNEL_ANSWER_FRAMES,
-				   CHANNEL_FRAMES_MAX);
-	vmguest_task_put(task);
 }
 
 static int channel_write(struct vmguest_channel *channel)
@@ -496,25 +613,76 @@ static bool channel_awaits_reset(struct vmguest_channel *channel, int err)
 	return err < 0 && vmguest_cid_is_absent(channel->cid) > 0;
 }
 
-/* Return: 0 when all is sent or the socket is full, else why the channel ends. */
-static int channel_send(struct vmguest_channel *channel)
+/*
+ * Sends the rest of the frame in @tx, if there is one, and takes up the next.
+ *
+ * Return: 0; -EAGAIN when the socket is full, of which CHANNEL_FULL is left to
+ * tell; another errno of the socket.
+ */
+static int channel_send_frame(struct vmguest_channel *channel)
 {
 	int ret;
 
-	while (channel->tx_len || channel_fill_tx(channel)) {
+	while (channel->tx_sent < channel->tx_len) {
 		ret = channel_write(channel);
-		if (ret == -EAGAIN || channel_awaits_reset(channel, ret))
-			return channel->tx_last ? -ESHUTDOWN : 0;
+		/* Room that came before the bit was set, nobody has told. */
+		if (ret == -EAGAIN &&
+		    !test_and_set_bit(CHANNEL_FULL, &channel->events))
+			continue;
 		if (ret < 0)
 			return ret;
 		channel->tx_sent += ret;
-		if (channel->tx_sent < channel->tx_len)
-			continue;
-		channel_tx_done(channel);
-		if (channel->tx_last)
-			return -ESHUTDOWN;
 	}
+	channel_fill_tx(channel);
 	return 0;
+}
+
+/* Return: 0 when all is sent or the socket is full, else why the channel ends. */
+static int channel_send(struct vmguest_channel *channel)
+{
+	int ret = 0;
+
+	if (!test_and_clear_bit(CHANNEL_SENDS, &channel->events) &&
+	    !channel->tx_len)
+		return 0;
+	do
+		ret = channel_send_frame(channel);
+	while (!ret && channel->tx_len);
+	if (ret == -EAGAIN || channel_awaits_reset(channel, ret))
+		ret = 0;
+	return !ret && channel->tx_last ? -ESHUTDOWN : ret;
+}
+
+/* Return: whether something is left for the work. */
+static bool channel_try_send(struct vmguest_channel *channel)
+{
+	if (!channel->sock)
+		return false;
+	if ((channel->tx_len || channel_fill_tx(channel)) &&
+	    channel_send_frame(channel))
+		return true;
+	return channel->tx_len || channel->tx_last;
+}
+
+/**
+ * vmguest_channel_flush - Send what there is to send, or see to it
+ * @channel: The channel; the caller has a reference.
+ *
+ * Sends one frame in the caller's context if nobody else does I/O. All else is
+ * left to the work: more frames, a socket that is full, and one that fails,
+ * whose errno is seen again there. May sleep for memory and for the socket's
+ * lock, never for the guest.
+ */
+void vmguest_channel_flush(struct vmguest_channel *channel)
+{
+	bool rest = true;
+
+	if (mutex_trylock(&channel->io_lock)) {
+		rest = channel_try_send(channel);
+		mutex_unlock(&channel->io_lock);
+	}
+	if (rest)
+		vmguest_channel_kick(channel);
 }
 
 /*
@@ -558,6 +726,32 @@ static void channel_report_fault(struct vmguest_channel *channel)
 			       channel->fault);
 }
 
+static void channel_set_size(struct vmguest_channel *channel, int option,
+			     u64 size)
+{
+	struct socket *sock = channel->sock;
+
+	sock->ops->setsockopt(sock, AF_VSOCK, option, KERNEL_SOCKPTR(&size),
+			      sizeof(size));
+}
+
+/*
+ * The transport keeps a socket for 8 s that is released with words in it that
+ * nobody has read, or that gets some then, if its guest closes at the same time;
+ * then it resets whatever connection has the two ports by now. So what is there
+ * is read, and for more there is no room, which ends the connection at once. From
+ * a buffer of less than 2 bytes nothing could be read.
+ */
+static void channel_silence(struct vmguest_channel *channel)
+{
+	struct msghdr msg = { .msg_flags = MSG_DONTWAIT };
+
+	channel_set_size(channel, SO_VM_SOCKETS_BUFFER_MIN_SIZE, 2);
+	channel_set_size(channel, SO_VM_SOCKETS_BUFFER_SIZE, 2);
+	iov_iter_discard(&msg.msg_iter, ITER_DEST, CHANNEL_DRAIN_BYTES);
+	sock_recvmsg(channel->sock, &msg, MSG_DONTWAIT);
+}
+
 /*
  * The last run of the work that touches the socket. Its VM knows of the end
  * before the guest can see it.
@@ -575,6 +769,8 @@ static void channel_teardown(struct vmguest_channel *channel, int reason)
 	if (channel->vm)
 		vmguest_vm_detach(channel, reason);
 
+	/* Nothing is read after a shutdown. */
+	channel_silence(channel);
 	kernel_sock_shutdown(channel->sock, SHUT_RDWR);
 	sock_release(channel->sock);
 	channel->sock = NULL;
@@ -601,16 +797,11 @@ static void channel_begin(struct vmguest_channel *channel)
 	vmguest_channel_set_timer(channel, CHANNEL_HELLO_MS);
 }
 
-static void channel_work(struct work_struct *work)
+static void channel_serve(struct vmguest_channel *channel)
 {
-	struct vmguest_channel *channel =
-		container_of(to_delayed_work(work), struct vmguest_channel,
-			     work);
 	bool closing = test_bit(CHANNEL_CLOSE, &channel->events);
 	int received, sent;
 
-	if (!channel->sock)
-		goto put;
 	if (!channel->begun)
 		channel_begin(channel);
 
@@ -628,7 +819,18 @@ static void channel_work(struct work_struct *work)
 		channel_kick_after(channel, channel_turn_left(channel));
 	else if (received)
 		channel_teardown(channel, received);
-put:
+}
+
+static void channel_work(struct work_struct *work)
+{
+	struct vmguest_channel *channel =
+		container_of(to_delayed_work(work), struct vmguest_channel,
+			     work);
+
+	mutex_lock(&channel->io_lock);
+	if (channel->sock)
+		channel_serve(channel);
+	mutex_unlock(&channel->io_lock);
 	vmguest_channel_put(channel);
 }
 
@@ -643,15 +845,17 @@ int vmguest_channel_create(struct socket *sock, u32 cid)
 {
 	struct vmguest_channel *channel;
 
-	channel = kzalloc(sizeof(*channel), GFP_KERNEL_ACCOUNT);
+	channel = kmem_cache_zalloc(channel_cache, GFP_KERNEL);
 	if (!channel)
 		return -ENOMEM;
 	kref_init(&channel->ref);
 	INIT_DELAYED_WORK(&channel->work, channel_work);
 	INIT_DELAYED_WORK(&channel->timer, channel_timer);
 	INIT_LIST_HEAD(&channel->vm_node);
+	mutex_init(&channel->io_lock);
 	channel->cid = cid;
 	channel->sock = sock;
+	channel->rx_size = sizeof(channel->rx);
 	channel->turn_end = jiffies;
 	channel->counted = true;
 
@@ -662,7 +866,7 @@ int vmguest_channel_create(struct socket *sock, u32 cid)
 	vmguest_channel_get(channel);
 	channel_hook(channel);
 	/* What came before the hook raised no event. */
-	vmguest_channel_kick(channel);
+	channel_ends(channel);
 	vmguest_channel_put(channel);
 	return 0;
 }
@@ -748,11 +952,24 @@ int vmguest_cid_is_absent(u32 cid)
 	return err == -ENOMEM ? err : err == -ENODEV;
 }
 
+int vmguest_channel_init(void)
+{
+	channel_cache = KMEM_CACHE(vmguest_channel, SLAB_ACCOUNT);
+	if (!channel_cache)
+		return -ENOMEM;
+	channel_wq = alloc_workqueue("vmguest-channel", WQ_PERCPU, 0);
+	if (!channel_wq) {
+		kmem_cache_destroy(channel_cache);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 /*
  * No channel is created any more: ends those that are there. Flushing the
  * workqueue would not wait for work that somebody else is about to queue.
  */
-void vmguest_channel_uninit(void)
+void vmguest_channel_stop(void)
 {
 	struct vmguest_channel *channel;
 
@@ -764,4 +981,13 @@ void vmguest_channel_uninit(void)
 	wait_event(channels_gone, list_empty(&channels));
 	/* Callbacks that found their channel before it was unhooked return. */
 	synchronize_rcu();
+	/* A timer may have run before its channel's end, and ask for it still. */
+	flush_workqueue(vmguest_wq);
+}
+
+/* No channel is left that could queue work, nor anybody with a reference. */
+void vmguest_channel_uninit(void)
+{
+	destroy_workqueue(channel_wq);
+	kmem_cache_destroy(channel_cache);
 }

@@ -8,6 +8,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/pid.h>
+#include <linux/uaccess.h>
 
 #include "device.h"
 #include "group.h"
@@ -222,11 +223,14 @@ static void request_fd_install(const struct request_fd *handle, u32 flags)
 	fd_install(handle->fd, handle->file);
 }
 
+/* The rest of the struct is as the caller gave it. */
 static int request_respond(struct vmguest_ioctl *ioctl, int fd, u64 task_id)
 {
-	ioctl->arg.request.task_fd = fd;
-	ioctl->arg.request.task_id = task_id;
-	return vmguest_ioctl_respond(ioctl);
+	struct vmguest_request __user *user = ioctl->user;
+
+	if (put_user(fd, &user->task_fd) || put_user(task_id, &user->task_id))
+		return -EFAULT;
+	return 0;
 }
 
 /* Hands out a new fd of a task that runs already, with what it waits for. */
@@ -243,8 +247,10 @@ static int request_join(struct vmguest_ioctl *ioctl, struct vmguest_task *task)
 	cmd->until = task->until;
 	cmd->deadline_ms = task->deadline_ms;
 	cmd->force_after_ms = task->force_after_ms;
-	strscpy_pad(cmd->reason, task->reason, sizeof(cmd->reason));
-	err = request_respond(ioctl, handle.fd, task->id);
+	strscpy_pad(cmd->reason, vmguest_task_reason(task), sizeof(cmd->reason));
+	cmd->task_fd = handle.fd;
+	cmd->task_id = task->id;
+	err = vmguest_ioctl_respond(ioctl);
 	if (err) {
 		request_fd_drop(&handle);
 		return err;

@@ -280,7 +280,7 @@ static int event_put_cause(struct sk_buff *skb, const struct event_cause *cause)
 		     vmguest_attr_put_actor(skb, VMGUEST_A_CAUSE_ACTOR,
 					    &task->starter) ||
 		     vmguest_attr_put_text(skb, VMGUEST_A_CAUSE_REASON,
-					   task->reason)))
+					   vmguest_task_reason(task))))
 		return -EMSGSIZE;
 	if (cause->by == VMGUEST_CAUSE_BY_CALLER &&
 	    vmguest_attr_put_actor(skb, VMGUEST_A_CAUSE_ACTOR, &caller))

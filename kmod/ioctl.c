@@ -19,6 +19,25 @@ ioctl_find(const struct vmguest_ioctl_op *ops, size_t count, unsigned int cmd)
 	return NULL;
 }
 
+/* What is only written need not be read, but for bytes that nobody knows. */
+static int ioctl_copy_in(struct vmguest_ioctl *ioctl)
+{
+	const struct vmguest_ioctl_op *op = ioctl->op;
+	int zero;
+
+	if (!op->in_size)
+		return copy_struct_from_user(&ioctl->arg, op->size, ioctl->user,
+					     ioctl->user_size);
+	if (ioctl->user_size > op->size) {
+		zero = check_zeroed_user(ioctl->user + op->size,
+					 ioctl->user_size - op->size);
+		if (zero <= 0)
+			return zero ?: -E2BIG;
+	}
+	return copy_from_user(&ioctl->arg, ioctl->user, op->in_size) ?
+	       -EFAULT : 0;
+}
+
 /**
  * vmguest_ioctl_serve - Copy a call's struct in and serve it
  * @file: The fd.
@@ -34,13 +53,12 @@ long vmguest_ioctl_serve(struct file *file, unsigned int cmd,
 			 unsigned long arg,
 			 const struct vmguest_ioctl_op *ops, size_t count)
 {
-	struct vmguest_ioctl ioctl = {
-		.file = file,
-		.cmd = cmd,
-		.user = (void __user *)arg,
-	};
+	struct vmguest_ioctl ioctl;
 	int err;
 
+	ioctl.file = file;
+	ioctl.cmd = cmd;
+	ioctl.user = (void __user *)arg;
 	ioctl.op = ioctl_find(ops, count, cmd);
 	if (!ioctl.op)
 		return -ENOTTY;
@@ -50,8 +68,7 @@ long vmguest_ioctl_serve(struct file *file, unsigned int cmd,
 		return -EINVAL;
 	if (ioctl.user_size > PAGE_SIZE)
 		return -E2BIG;
-	err = copy_struct_from_user(&ioctl.arg, ioctl.op->size, ioctl.user,
-				    ioctl.user_size);
+	err = ioctl_copy_in(&ioctl);
 	if (err)
 		return err;
 	return ioctl.op->serve(&ioctl);

@@ -43,12 +43,15 @@ struct vmguest_ioctl {
  * @cmd: Its number.
  * @size: Of its struct, as this kernel knows it.
  * @min_size: Of its struct's first version; never changes.
+ * @in_size: Of its first members, if only they are read, else 0: then @serve sets
+ *	all others.
  * @serve: Serves it.
  */
 struct vmguest_ioctl_op {
 	unsigned int cmd;
 	u32 size;
 	u32 min_size;
+	u32 in_size;
 	int (*serve)(struct vmguest_ioctl *ioctl);
 };
 
@@ -58,6 +61,16 @@ struct vmguest_ioctl_op {
 		.cmd = _cmd,						\
 		.size = sizeof(struct _struct),				\
 		.min_size = offsetofend(struct _struct, _last),		\
+		.serve = _serve,					\
+	}
+
+/* For a call that reads nothing behind @_in. */
+#define VMGUEST_IOCTL_OUT_OP(_cmd, _struct, _in, _last, _serve)		\
+	{								\
+		.cmd = _cmd,						\
+		.size = sizeof(struct _struct),				\
+		.min_size = offsetofend(struct _struct, _last),		\
+		.in_size = offsetofend(struct _struct, _in),		\
 		.serve = _serve,					\
 	}
 

@@ -24,9 +24,16 @@ static int __init vmguest_init(void)
 	int err;
 
 	get_random_bytes(vmguest_instance, sizeof(vmguest_instance));
+	err = vmguest_task_init();
+	if (err)
+		return err;
+	err = vmguest_channel_init();
+	if (err)
+		goto uninit_task;
+	err = -ENOMEM;
 	vmguest_wq = alloc_workqueue("vmguest", WQ_UNBOUND, 0);
 	if (!vmguest_wq)
-		return -ENOMEM;
+		goto uninit_channel;
 	err = vmguest_vm_init();
 	if (err)
 		goto destroy_workqueue;
@@ -47,12 +54,16 @@ uninit_netlink:
 	vmguest_netlink_uninit();
 stop_listener:
 	vmguest_listener_stop();
-	vmguest_channel_uninit();
+	vmguest_channel_stop();
 	vmguest_listener_uninit();
 uninit_vm:
 	vmguest_vm_uninit();
 destroy_workqueue:
 	destroy_workqueue(vmguest_wq);
+uninit_channel:
+	vmguest_channel_uninit();
+uninit_task:
+	vmguest_task_uninit();
 	return err;
 }
 
@@ -65,10 +76,11 @@ static void __exit vmguest_exit(void)
 	vmguest_device_uninit();
 	vmguest_netlink_uninit();
 	vmguest_listener_stop();
-	vmguest_channel_uninit();
+	vmguest_channel_stop();
 	vmguest_listener_uninit();
 	vmguest_vm_uninit();
 	destroy_workqueue(vmguest_wq);
+	vmguest_channel_uninit();
 	vmguest_task_uninit();
 }
 

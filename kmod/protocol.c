@@ -257,8 +257,9 @@ static int decode_fault(struct vmguest_frame *frame, const char *fault)
  * @buf: Received bytes, any alignment.
  * @len: How many, 0 and up.
  * @origin: The side that they came from.
- * @frame: Out. Its texts point into @buf. Undefined unless the return value is
- *	positive; with -EPROTO its type, 0 if there is none, and its fault.
+ * @frame: Out, the members and the texts of its type; the texts point into @buf.
+ *	Undefined unless the return value is positive; with -EPROTO its type, 0 if
+ *	there is none, and its fault.
  *
  * The header is judged before its length is believed, so a caller that holds
  * %VMGUEST_FRAME_MAX bytes never needs more of them.
@@ -280,7 +281,7 @@ int vmguest_protocol_decode(const void *buf, size_t len,
 	memcpy(&header, buf, sizeof(header));
 	payload += sizeof(header);
 
-	memset(frame, 0, sizeof(*frame));
+	frame->type = 0;
 	if (le32_to_cpu(header.magic) != VMGUEST_WIRE_MAGIC)
 		return decode_fault(frame, "bad magic");
 	if (le16_to_cpu(header.version) != VMGUEST_WIRE_VERSION)
@@ -303,12 +304,26 @@ int vmguest_protocol_decode(const void *buf, size_t len,
 	if (len - sizeof(header) < length)
 		return 0;
 
-	if (!unpack_fixed(payload, frame))
+	if (format->fixed && !unpack_fixed(payload, frame))
 		return decode_fault(frame, "bad payload");
 	if (!unpack_texts(payload + format->fixed, length - format->fixed,
 			  format, frame))
 		return decode_fault(frame, "bad text");
 	return sizeof(header) + length;
+}
+
+/**
+ * vmguest_protocol_size - How large a frame is that has begun to arrive
+ * @buf: At least its header, which vmguest_protocol_decode() has not refused.
+ *
+ * Return: its size in bytes, not above %VMGUEST_FRAME_MAX.
+ */
+size_t vmguest_protocol_size(const void *buf)
+{
+	struct vmguest_wire_header header;
+
+	memcpy(&header, buf, sizeof(header));
+	return sizeof(header) + le32_to_cpu(header.length);
 }
 
 static void pack_fixed(__u8 *p, const struct vmguest_frame *frame)
@@ -411,7 +426,8 @@ int vmguest_protocol_encode(const struct vmguest_frame *frame, void *buf,
 	used = sizeof(header) + format->fixed;
 	if (size < used)
 		return -EMSGSIZE;
-	pack_fixed(p + sizeof(header), frame);
+	if (format->fixed)
+		pack_fixed(p + sizeof(header), frame);
 
 	for (i = 0; i < format->texts; i++) {
 		text = &frame->text[i];

@@ -134,6 +134,7 @@ struct vmguest_frame {
 int vmguest_protocol_decode(const void *buf, size_t len,
 			    enum vmguest_origin origin,
 			    struct vmguest_frame *frame);
+size_t vmguest_protocol_size(const void *buf);
 int vmguest_protocol_encode(const struct vmguest_frame *frame, void *buf,
 			    size_t size);
 void vmguest_text_clean(char *dst, size_t size, const struct vmguest_text *src);

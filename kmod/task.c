@@ -7,10 +7,10 @@
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
+#include <linux/rbtree.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
-#include <linux/xarray.h>
 
 #include <linux/vmguest_netlink.h>
 
@@ -35,9 +35,14 @@ static unsigned int task_retain = 16;
 module_param(task_retain, uint, 0644);
 MODULE_PARM_DESC(task_retain, "Ended requests that each VM keeps, at least 1 (default 16)");
 
-static DEFINE_XARRAY(vmguest_tasks);
-static atomic64_t vmguest_task_ids;
-/* Counts requests that come and go, never 0; under the table's lock. */
+/*
+ * Admitted tasks, by id. A task brings its node with it: to be found costs no
+ * memory, and an id that is large costs no more than a small one.
+ */
+static struct rb_root tasks = RB_ROOT;
+static DEFINE_SPINLOCK(tasks_lock);	/* protects tasks and the generation */
+static atomic64_t task_ids;
+/* Counts requests that come and go, never 0. */
 static unsigned int tasks_generation = 1;
 
 /* The VM's own part in the percentage; the agent's fills up 10 to 90. */
@@ -68,6 +73,8 @@ static const struct {
 	[VMGUEST_WIRE_NO_MEMORY]   = { VMGUEST_RESULT_OUT_OF_MEMORY, -ENOMEM },
 	[VMGUEST_WIRE_FAILED]	   = { VMGUEST_RESULT_UNEXPECTED_ERROR, -EIO },
 };
+
+static struct kmem_cache *task_cache;
 
 static void vmguest_task_timer(struct work_struct *work);
 
@@ -127,20 +134,22 @@ static bool task_agent_can(const struct vmguest_task *task)
 struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 					 const struct vmguest_request *request)
 {
-	size_t len = strlen(request->reason);
 	struct vmguest_task *task;
-	int err;
 
-	task = kzalloc(struct_size(task, reason, len + 1), GFP_KERNEL_ACCOUNT);
+	task = kmem_cache_alloc(task_cache, GFP_KERNEL);
 	if (!task)
 		return ERR_PTR(-ENOMEM);
-	task->id = atomic64_inc_return(&vmguest_task_ids);
-	err = xa_reserve(&vmguest_tasks, task->id, GFP_KERNEL_ACCOUNT);
-	if (err) {
-		kfree(task);
-		return ERR_PTR(err);
+	memset(task, 0, sizeof(*task));
+	if (request->reason[0]) {
+		task->reason = kstrdup(request->reason, GFP_KERNEL_ACCOUNT);
+		if (!task->reason) {
+			kmem_cache_free(task_cache, task);
+			return ERR_PTR(-ENOMEM);
+		}
 	}
 
+	task->id = atomic64_inc_return(&task_ids);
+	RB_CLEAR_NODE(&task->id_node);
 	kref_init(&task->ref);
 	kref_get(&vm->ref);
 	task->vm = vm;
@@ -167,7 +176,6 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 	INIT_HLIST_HEAD(&task->members);
 	INIT_LIST_HEAD(&task->send_node);
 	vmguest_blockers_init(&task->blockers);
-	memcpy(task->reason, request->reason, len);
 	return task;
 }
 
@@ -178,14 +186,33 @@ static void tasks_changed(const struct vmguest_task *task)
 		tasks_generation++;
 }
 
+static struct vmguest_task *task_of(struct rb_node *node)
+{
+	return rb_entry(node, struct vmguest_task, id_node);
+}
+
+static bool task_is_less(struct rb_node *node, const struct rb_node *other)
+{
+	return task_of(node)->id <
+	       rb_entry(other, struct vmguest_task, id_node)->id;
+}
+
 static void task_publish(struct vmguest_task *task)
 {
-	xa_lock(&vmguest_tasks);
-	/* The slot was reserved, so this allocates nothing. */
-	WARN_ON(xa_is_err(__xa_store(&vmguest_tasks, task->id, task,
-				     GFP_NOWAIT)));
+	spin_lock(&tasks_lock);
+	rb_add(&task->id_node, &tasks, task_is_less);
 	tasks_changed(task);
-	xa_unlock(&vmguest_tasks);
+	spin_unlock(&tasks_lock);
+}
+
+static void task_unpublish(struct vmguest_task *task)
+{
+	if (RB_EMPTY_NODE(&task->id_node))
+		return;
+	spin_lock(&tasks_lock);
+	rb_erase(&task->id_node, &tasks);
+	tasks_changed(task);
+	spin_unlock(&tasks_lock);
 }
 
 static void task_release(struct kref *ref)
@@ -193,17 +220,16 @@ static void task_release(struct kref *ref)
 	struct vmguest_task *task = container_of(ref, struct vmguest_task, ref);
 	unsigned int i;
 
-	xa_lock(&vmguest_tasks);
-	if (__xa_erase(&vmguest_tasks, task->id))
-		tasks_changed(task);
-	xa_unlock(&vmguest_tasks);
+	task_unpublish(task);
 	put_pid(task->starter.pid);
 	put_pid(task->canceller.pid);
 	for (i = 0; i < VMGUEST_TASK_JOINERS; i++)
 		put_pid(task->joiner[i].pid);
 	vmguest_blockers_forget(&task->blockers);
 	vmguest_vm_put(task->vm);
-	kfree(task);
+	kfree(task->guest_text);
+	kfree(task->reason);
+	kmem_cache_free(task_cache, task);
 }
 
 void vmguest_task_get(struct vmguest_task *task)
@@ -217,18 +243,36 @@ void vmguest_task_put(struct vmguest_task *task)
 	kref_put(&task->ref, task_release);
 }
 
+/* Return: the first whose id is @id or above, or NULL. */
+static struct rb_node *tasks_from(u64 id)
+{
+	struct rb_node *node = tasks.rb_node;
+	struct rb_node *first = NULL;
+
+	lockdep_assert_held(&tasks_lock);
+	while (node) {
+		if (task_of(node)->id < id) {
+			node = node->rb_right;
+		} else {
+			first = node;
+			node = node->rb_left;
+		}
+	}
+	return first;
+}
+
 /* Return: the admitted task with this id, referenced, or NULL. */
 struct vmguest_task *vmguest_task_find(u64 id)
 {
-	struct vmguest_task *task;
+	struct vmguest_task *task = NULL;
+	struct rb_node *node;
 
-	if (id > ULONG_MAX)
-		return NULL;
-	xa_lock(&vmguest_tasks);
-	task = xa_load(&vmguest_tasks, id);
-	if (task && !kref_get_unless_zero(&task->ref))
-		task = NULL;
-	xa_unlock(&vmguest_tasks);
+	spin_lock(&tasks_lock);
+	node = tasks_from(id);
+	if (node && task_of(node)->id == id &&
+	    kref_get_unless_zero(&task_of(node)->ref))
+		task = task_of(node);
+	spin_unlock(&tasks_lock);
 	return task;
 }
 
@@ -242,18 +286,17 @@ struct vmguest_task *vmguest_task_find(u64 id)
  */
 struct vmguest_task *vmguest_task_find_next(u64 id, unsigned int *generation)
 {
-	unsigned long index = id;
 	struct vmguest_task *task = NULL;
+	struct rb_node *node;
 
-	xa_lock(&vmguest_tasks);
+	spin_lock(&tasks_lock);
 	*generation = tasks_generation;
-	while (id < ULONG_MAX) {
-		task = xa_find_after(&vmguest_tasks, &index, ULONG_MAX,
-				     XA_PRESENT);
-		if (!task || kref_get_unless_zero(&task->ref))
-			break;
-	}
-	xa_unlock(&vmguest_tasks);
+	node = id < U64_MAX ? tasks_from(id + 1) : NULL;
+	while (node && !kref_get_unless_zero(&task_of(node)->ref))
+		node = rb_next(node);
+	if (node)
+		task = task_of(node);
+	spin_unlock(&tasks_lock);
 	return task;
 }
 
@@ -316,18 +359,24 @@ static bool task_force_pending(const struct vmguest_task *task)
 	       !(task->flags & (VMGUEST_TASK_FORCE | VMGUEST_TASK_ESCALATED));
 }
 
+/* When its timer is to run, in milliseconds from its start, U32_MAX for never. */
+static u32 task_next_due(const struct vmguest_task *task)
+{
+	u32 next = task->deadline_ms ?: U32_MAX;
+
+	if (task_force_pending(task))
+		next = min(next, task->force_after_ms);
+	return next;
+}
+
 /* The pending timer owns a reference. */
 static void task_arm_timer(struct vmguest_task *task)
 {
 	u32 elapsed = task_elapsed_ms(task);
-	u32 next = U32_MAX;
+	u32 next = task_next_due(task);
 	u32 wait;
 
 	lockdep_assert_held(&task->vm->lock);
-	if (task->deadline_ms)
-		next = task->deadline_ms;
-	if (task_force_pending(task))
-		next = min(next, task->force_after_ms);
 	wait = next > elapsed ? next - elapsed : 0;
 	if (task_awaits_absence(task))
 		wait = min_t(u32, wait, TASK_PROBE_MS);
@@ -337,6 +386,17 @@ static void task_arm_timer(struct vmguest_task *task)
 	kref_get(&task->ref);
 	if (mod_delayed_work(vmguest_wq, &task->timer, msecs_to_jiffies(wait)))
 		kref_put(&task->ref, task_release);
+}
+
+/* Of a task that starts now: nothing is pending, and no proof is there. */
+static void task_start_timer(struct vmguest_task *task)
+{
+	u32 next = task_next_due(task);
+
+	if (next == U32_MAX)
+		return;
+	kref_get(&task->ref);
+	queue_delayed_work(vmguest_wq, &task->timer, msecs_to_jiffies(next));
 }
 
 /* Whether there is a lifeline has changed, and with it what is waited for. */
@@ -616,6 +676,7 @@ static int task_check_vm(const struct vmguest_task *task, bool absent)
 	return task->queue ? 0 : -ENOTCONN;
 }
 
+/* The caller sends it, when it has dropped the VM's lock. */
 static void task_start(struct vmguest_task *task)
 {
 	struct vmguest_vm *vm = task->vm;
@@ -629,13 +690,17 @@ static void task_start(struct vmguest_task *task)
 	}
 	task_publish(task);
 	vmguest_event_task(task, VMGUEST_CMD_TASK_STARTED);
-	task_arm_timer(task);
-	task_queue_send(task);
+	task_start_timer(task);
+	list_add_tail(&task->send_node, &vm->sends);
 }
 
-/* @absent: Without a channel: the VM's CID is not on this host. */
+/*
+ * @absent: Without a channel: the VM's CID is not on this host.
+ * @channel: Out, the channel to send it on, referenced, or NULL.
+ */
 static int task_admit(struct vmguest_task *task, u32 flags, bool absent,
-		      struct vmguest_task **running)
+		      struct vmguest_task **running,
+		      struct vmguest_channel **channel)
 {
 	struct vmguest_vm *vm = task->vm;
 	struct vmguest_task *weaker = NULL;
@@ -665,6 +730,9 @@ static int task_admit(struct vmguest_task *task, u32 flags, bool absent,
 				      -ECANCELED);
 	}
 	task_start(task);
+	*channel = vm->channel;
+	if (*channel)
+		vmguest_channel_get(*channel);
 unlock:
 	spin_unlock(&vm->lock);
 	return err;
@@ -678,7 +746,7 @@ unlock:
  *	else NULL.
  *
  * Its time counts from here. Cannot fail half-way: after 0 the request is queued
- * to the guest. Nothing that the caller does afterwards may fail.
+ * to the guest, or sent. Nothing that the caller does afterwards may fail.
  *
  * Return: 0, -ENOENT, -EHOSTDOWN, -EAGAIN, -ENOTCONN, -EOPNOTSUPP, -EINPROGRESS,
  * -EBUSY, -ENOMEM.
@@ -686,8 +754,9 @@ unlock:
 int vmguest_task_submit(struct vmguest_task *task, u32 flags,
 			struct vmguest_task **running)
 {
+	struct vmguest_channel *channel = NULL;
 	struct vmguest_vm *vm = task->vm;
-	int absent;
+	int absent, err;
 
 	*running = NULL;
 	task->start_ns = ktime_get_ns();
@@ -696,7 +765,12 @@ int vmguest_task_submit(struct vmguest_task *task, u32 flags,
 		 vmguest_cid_is_absent(READ_ONCE(vm->cid));
 	if (absent < 0)
 		return absent;
-	return task_admit(task, flags, absent, running);
+	err = task_admit(task, flags, absent, running, &channel);
+	if (channel) {
+		vmguest_channel_flush(channel);
+		vmguest_channel_put(channel);
+	}
+	return err;
 }
 
 /* Names @person among those who joined. */
@@ -780,8 +854,9 @@ void vmguest_task_get_info(struct vmguest_task *task,
 	cmd->joiners = task->joiners;
 	cmd->blockers = task->blockers.count;
 	strscpy(cmd->vm_name, vm->name, sizeof(cmd->vm_name));
-	strscpy(cmd->reason, task->reason, sizeof(cmd->reason));
-	memcpy(cmd->guest_text, task->guest_text, sizeof(cmd->guest_text));
+	strscpy(cmd->reason, vmguest_task_reason(task), sizeof(cmd->reason));
+	strscpy(cmd->guest_text, vmguest_task_text(task),
+		sizeof(cmd->guest_text));
 }
 
 void vmguest_task_get_event(struct vmguest_task *task,
@@ -818,6 +893,7 @@ static void task_build_request(struct vmguest_task *task,
 			       struct vmguest_frame *frame)
 {
 	frame->type = VMGUEST_WIRE_REQUEST;
+	memset(&frame->request, 0, sizeof(frame->request));
 	frame->request.verb = task->verb;
 	frame->request.scope = task->scope;
 	frame->request.uid = task->scope_uid;
@@ -837,8 +913,9 @@ static void task_build_request(struct vmguest_task *task,
 		frame->request.deadline_ms = task->deadline_ms > elapsed ?
 					     task->deadline_ms - elapsed : 1;
 	}
-	frame->text[VMGUEST_REQUEST_REASON].data = task->reason;
-	frame->text[VMGUEST_REQUEST_REASON].len = strlen(task->reason);
+	frame->text[VMGUEST_REQUEST_REASON].data = vmguest_task_reason(task);
+	frame->text[VMGUEST_REQUEST_REASON].len =
+		strlen(vmguest_task_reason(task));
 }
 
 /* Takes @task off its VM's list of sends and writes down what to send. */
@@ -846,7 +923,6 @@ void vmguest_task_build_frame(struct vmguest_task *task,
 			      struct vmguest_frame *frame)
 {
 	lockdep_assert_held(&task->vm->lock);
-	memset(frame, 0, sizeof(*frame));
 	frame->task_id = task->id;
 	if (task->verb == VMGUEST_VERB_PING)
 		frame->type = VMGUEST_WIRE_PING;
@@ -976,8 +1052,9 @@ static int task_progress(struct vmguest_task *task,
 	return 0;
 }
 
+/* Takes over *@text. */
 static int task_verdict(struct vmguest_task *task,
-			const struct vmguest_frame *frame)
+			const struct vmguest_frame *frame, char **text)
 {
 	u32 code = frame->result.code;
 	bool logoff = task->verb == VMGUEST_VERB_LOGOFF;
@@ -992,8 +1069,8 @@ static int task_verdict(struct vmguest_task *task,
 	task->targeted = frame->result.targeted;
 	task->ended = frame->result.ended;
 	task->left = frame->result.left;
-	vmguest_text_clean(task->guest_text, sizeof(task->guest_text),
-			   &frame->text[VMGUEST_RESULT_TEXT]);
+	task->guest_text = *text;
+	*text = NULL;
 	if (code == VMGUEST_WIRE_OK)
 		task->proofs |= VMGUEST_PROOF_SESSIONS_ENDED;
 	if (logoff && task->ended)
@@ -1030,6 +1107,7 @@ static int task_last_breath(struct vmguest_vm *vm, struct vmguest_task *task,
  * @frame: A decoded frame from its agent.
  * @blocker: Of a BLOCKED frame that names one; NULL afterwards if it was taken
  *	over.
+ * @text: Of a RESULT frame that has one, cleaned; likewise.
  *
  * Frames about tasks that have ended, or that are not this VM's, change
  * nothing: they can be late.
@@ -1038,7 +1116,7 @@ static int task_last_breath(struct vmguest_vm *vm, struct vmguest_task *task,
  */
 int vmguest_task_handle(struct vmguest_vm *vm,
 			const struct vmguest_frame *frame,
-			struct vmguest_blocker **blocker)
+			struct vmguest_blocker **blocker, char **text)
 {
 	struct vmguest_task *task;
 
@@ -1070,7 +1148,7 @@ int vmguest_task_handle(struct vmguest_vm *vm,
 	case VMGUEST_WIRE_PROGRESS:
 		return task_progress(task, frame);
 	case VMGUEST_WIRE_RESULT:
-		return task_verdict(task, frame);
+		return task_verdict(task, frame, text);
 	default:
 		return -EPROTO;
 	}
@@ -1233,9 +1311,15 @@ void vmguest_task_abort_all(struct vmguest_vm *vm)
 	}
 }
 
+int vmguest_task_init(void)
+{
+	task_cache = KMEM_CACHE(vmguest_task, SLAB_ACCOUNT);
+	return task_cache ? 0 : -ENOMEM;
+}
+
 /* All tasks are gone: their VMs are, and open task fds pin the module. */
 void vmguest_task_uninit(void)
 {
-	WARN_ON(!xa_empty(&vmguest_tasks));
-	xa_destroy(&vmguest_tasks);
+	WARN_ON(!RB_EMPTY_ROOT(&tasks));
+	kmem_cache_destroy(task_cache);
 }

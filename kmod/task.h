@@ -4,6 +4,7 @@
 
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/rbtree_types.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
@@ -40,11 +41,13 @@ struct vmguest_person {
  * afterwards.
  *
  * @ref: Reference count.
- * @id: Never reused within one load of the module.
- * @vm: Its VM; owns a reference; constant. &vmguest_vm.lock protects everything
- *	from @node on.
  * @verb: enum vmguest_verb; constant.
  * @until: enum vmguest_until; constant.
+ * @id: Never reused within one load of the module.
+ * @id_node: Entry in the table of ids.
+ * @vm: Its VM; owns a reference; constant. &vmguest_vm.lock protects everything
+ *	from @node on.
+ * @reason: The starter's reason, or NULL; constant.
  * @deadline_ms: Deadline from @start_ns, 0 for none; constant.
  * @force_after_ms: Becomes a FORCE this long after @start_ns, 0 never; constant.
  * @delay_ms: How long the guest's users are told before; constant.
@@ -74,22 +77,23 @@ struct vmguest_person {
  * @targeted: Sessions to end.
  * @ended: Sessions that ended.
  * @left: Sessions left.
+ * @joiners: How many joined.
  * @superseded_by: The stronger task.
  * @stage_ns: When each stage was reached.
  * @end_ns: When it ended.
  * @canceller: Who cancelled.
  * @joiner: The first who joined.
- * @joiners: How many joined.
  * @blockers: Who stands in the way, or did when it ended.
- * @guest_text: The guest's explanation, cleaned.
- * @reason: The starter's reason; constant.
+ * @guest_text: The guest's explanation, cleaned, or NULL.
  */
 struct vmguest_task {
 	struct kref ref;
-	u64 id;
-	struct vmguest_vm *vm;
 	u8 verb;
 	u8 until;
+	u64 id;
+	struct rb_node id_node;
+	struct vmguest_vm *vm;
+	const char *reason;
 	u32 deadline_ms;
 	u32 force_after_ms;
 	u32 delay_ms;
@@ -118,17 +122,28 @@ struct vmguest_task {
 	u32 targeted;
 	u32 ended;
 	u32 left;
+	u32 joiners;
 	u64 superseded_by;
 	u64 stage_ns[VMGUEST_STAGE_COUNT];
 	u64 end_ns;
 	struct vmguest_person canceller;
 	struct vmguest_person joiner[VMGUEST_TASK_JOINERS];
-	u32 joiners;
 	struct vmguest_blockers blockers;
-	char guest_text[VMGUEST_TEXT_SIZE];
-	char reason[];
+	const char *guest_text;
 };
 
+/* Texts that there are. */
+static inline const char *vmguest_task_reason(const struct vmguest_task *task)
+{
+	return task->reason ?: "";
+}
+
+static inline const char *vmguest_task_text(const struct vmguest_task *task)
+{
+	return task->guest_text ?: "";
+}
+
+int vmguest_task_init(void);
 void vmguest_task_uninit(void);
 
 struct vmguest_person vmguest_person_current(void);
@@ -154,7 +169,7 @@ void vmguest_task_build_frame(struct vmguest_task *task,
 void vmguest_task_sent(struct vmguest_task *task);
 int vmguest_task_handle(struct vmguest_vm *vm,
 			const struct vmguest_frame *frame,
-			struct vmguest_blocker **blocker);
+			struct vmguest_blocker **blocker, char **text);
 void vmguest_task_get_event(struct vmguest_task *task,
 			    struct vmguest_task_event *event);
 void vmguest_task_check_deadline(struct vmguest_vm *vm);

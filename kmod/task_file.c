@@ -103,8 +103,8 @@ static int task_file_blocker(struct vmguest_ioctl *ioctl)
 }
 
 static const struct vmguest_ioctl_op task_file_ops[] = {
-	VMGUEST_IOCTL_OP(VMGUEST_TASK_GET, vmguest_task_get, guest_text,
-			 task_file_get),
+	VMGUEST_IOCTL_OUT_OP(VMGUEST_TASK_GET, vmguest_task_get, flags,
+			     guest_text, task_file_get),
 	VMGUEST_IOCTL_OP(VMGUEST_TASK_CANCEL, vmguest_task_cancel, flags,
 			 task_file_cancel),
 	VMGUEST_IOCTL_OP(VMGUEST_TASK_BLOCKER, vmguest_task_blocker, why,

@@ -93,6 +93,8 @@ static enum vmguest_origin origin_of(const struct vmguest_frame *frame)
 static int decode(const void *bytes, size_t len, enum vmguest_origin origin,
 		  struct vmguest_frame *frame, uint8_t **copy)
 {
+	/* What a type does not have is left as it is. */
+	memset(frame, 0, sizeof(*frame));
 	*copy = malloc(len ? len : 1);
 	memcpy(*copy, bytes, len);
 	return vmguest_protocol_decode(*copy, len, origin, frame);

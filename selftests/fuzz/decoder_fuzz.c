@@ -67,6 +67,8 @@ static void check_stream(const uint8_t *data, size_t size,
 	require(bytes);
 	memcpy(bytes, data, size);
 	do {
+		/* What a type does not have is left as it is. */
+		memset(&frame, 0, sizeof(frame));
 		len = vmguest_protocol_decode(bytes + used, size - used, origin,
 					      &frame);
 		if (len > 0) {
