@@ -10,7 +10,7 @@
 #include "cost.h"
 #include "sample.h"
 
-#define UNBOUND		"kworker/u"
+#define WORKER		"kworker/"
 
 /* A thread's time is added to its processor's when it stops running. */
 #define SETTLE_NS	2000000
@@ -41,13 +41,13 @@ bool cost_read_thread(struct cost_thread *thread, pid_t pid)
 	return true;
 }
 
-static bool cost_is_unbound(const char *pid)
+static bool cost_is_worker(const char *pid)
 {
 	char path[300], text[64];
 
 	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
 	return cost_read(path, text, sizeof(text)) &&
-	       !strncmp(text, UNBOUND, strlen(UNBOUND));
+	       !strncmp(text, WORKER, strlen(WORKER));
 }
 
 static void cost_read_workers(struct cost_mark *mark)
@@ -59,10 +59,10 @@ static void cost_read_workers(struct cost_mark *mark)
 	mark->workers = 0;
 	while ((entry = readdir(dir))) {
 		pid = atoi(entry->d_name);
-		if (!pid || !cost_is_unbound(entry->d_name))
+		if (!pid || !cost_is_worker(entry->d_name))
 			continue;
 		if (mark->workers == COST_WORKERS)
-			sample_die(0, "more than %d unbound workers",
+			sample_die(0, "more than %d workers",
 				   COST_WORKERS);
 		if (cost_read_thread(&mark->worker[mark->workers], pid))
 			mark->workers++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * CPU time, in nanoseconds of the scheduler's own account, told apart by who
- * used it: this process, another one (simulated guests), the kernel's unbound
+ * used it: this process, another one (simulated guests), the kernel's
  * workers, of which the module's are nearly all, and the rest, which is the
  * threads of vhost, RCU and interrupts.
  */
@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Unbound workers at a time. */
+/* Workers at a time. */
 #define COST_WORKERS	256
 
 /**
@@ -52,7 +52,7 @@ struct cost_mark {
  * @wall_ns: Time.
  * @own_ns: By this process.
  * @other_ns: By the other one.
- * @worker_ns: By unbound workers.
+ * @worker_ns: By workers.
  * @rest_ns: By all else.
  * @other_runs: How often the other one was given a processor.
  * @worker_runs: How often workers were.
