@@ -1151,11 +1151,15 @@ TEST_F(stranger, that_does_not_say_hello_is_not_heard)
 	EXPECT_EQ(-1, sim_receive(&self->sim, VMG_PATIENCE_MS));
 }
 
+/*
+ * From a port that no other test takes: what a connection before has left behind
+ * in the transport can end one with the same two ports for 8 s.
+ */
 TEST_F(stranger, that_says_nothing_is_closed)
 {
 	uint64_t start = vmg_now_ms();
 
-	ASSERT_EQ(0, sim_dial(&self->sim, 0));
+	ASSERT_EQ(0, sim_dial(&self->sim, 77));
 	EXPECT_EQ(-1, sim_receive(&self->sim, VMG_PATIENCE_MS));
 	EXPECT_LE(9900, vmg_now_ms() - start);
 }
