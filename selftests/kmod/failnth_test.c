@@ -755,7 +755,7 @@ CALL(shutdown_joining, .before = running, .make = call_join,
 CALL(shutdown_superseding, .before = logging_off, .make = call_supersede,
      .whole = superseded_whole, .nothing = nothing_superseded, .least = 6);
 CALL(shutdown_queued, .before = registered, .make = call_queue,
-     .whole = queued_whole, .nothing = nothing_queued, .least = 10);
+     .whole = queued_whole, .nothing = nothing_queued, .least = 8);
 CALL(shutdown_of_an_absent_vm, .before = absent, .make = call_shutdown,
      .answer = -EHOSTDOWN, .least = 14);
 CALL(shutdown_of_an_absent_vm_queued, .before = absent, .make = call_queue,
