@@ -1100,9 +1100,27 @@ void vmguest_vm_left_host(struct vmguest_vm *vm)
 	vm_tell_gone(vm);
 }
 
+/* The oldest gone VM whose tasks have learnt it, or NULL. */
+static struct vmguest_vm *registry_oldest_gone(void)
+{
+	struct vmguest_vm *vm;
+	bool told;
+
+	lockdep_assert_held(&registry_lock);
+	list_for_each_entry_reverse(vm, &registry_gone, gone_node) {
+		spin_lock(&vm->lock);
+		told = list_empty(&vm->channels);
+		spin_unlock(&vm->lock);
+		if (told)
+			return vm;
+	}
+	return NULL;
+}
+
 /*
  * Pushes out the oldest gone VMs. A work of its own, because it waits for the
- * lifelines' work, which is what finds that there are too many.
+ * lifelines' work, which is what finds that there are too many. Queued again when
+ * the last channel of a gone VM ends, until when the VM is left alone.
  */
 static void registry_trim(struct work_struct *work)
 {
@@ -1111,11 +1129,10 @@ static void registry_trim(struct work_struct *work)
 	do {
 		vm = NULL;
 		mutex_lock(&registry_lock);
-		if (registry_gone_count > READ_ONCE(vm_retain)) {
-			vm = list_last_entry(&registry_gone, struct vmguest_vm,
-					     gone_node);
+		if (registry_gone_count > READ_ONCE(vm_retain))
+			vm = registry_oldest_gone();
+		if (vm)
 			vm_unlink(vm);
-		}
 		mutex_unlock(&registry_lock);
 		if (vm)
 			vm_finish(vm);
@@ -1420,10 +1437,12 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 	if (active && vm->candidate)
 		vm_promote_candidate(vm);
 	if (list_empty(&vm->channels)) {
-		if (vm->state == VMGUEST_VM_GONE)
+		if (vm->state == VMGUEST_VM_GONE) {
 			vm_tell_gone(vm);
-		else if (absent && !vm->lifeline)
+			queue_work(vmguest_wq, &registry_trim_work);
+		} else if (absent && !vm->lifeline) {
 			vmguest_vm_left_host(vm);
+		}
 	}
 	vmguest_vm_check_reap(vm);
 	spin_unlock(&vm->lock);
