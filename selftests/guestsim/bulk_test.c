@@ -173,6 +173,32 @@ TEST_F_TIMEOUT(bulk, guests_go_down_by_and_by, 120)
 	EXPECT_LE(SILENT_MS * 1000000ULL, first_end - self->records[0].start_ns);
 }
 
+/*
+ * More than the module keeps are gone at once, and their VMMs live on: each task
+ * learns it when its channel has been read to the end, and not another thing.
+ */
+TEST_F_TIMEOUT(bulk, guests_are_gone_all_at_once, 120)
+{
+	struct vmguest_group_member members[GUESTS];
+	int i;
+
+	for (i = 0; i < GUESTS; i++) {
+		members[i] = vmg_member(self->vms[i], VMGUEST_VERB_SHUTDOWN);
+		members[i].deadline_ms = ALL_MS;
+		sim_guest_at(self->guests[i], SIM_AT_ACK, SIM_DEPART);
+	}
+	self->group = vmg_group(self->fd, members, GUESTS, 0);
+	ASSERT_LE(0, self->group);
+	ASSERT_EQ(0, sim_watch(self->sim, self->group, EPOLLIN, read_records,
+			       self));
+	ASSERT_TRUE(sim_until(self->sim, self->over, ALL_MS));
+	ASSERT_EQ(GUESTS, self->count);
+	for (i = 0; i < GUESTS; i++) {
+		EXPECT_EQ(0, self->records[i].error);
+		EXPECT_TRUE(self->records[i].proofs & VMGUEST_PROOF_VM_GONE);
+	}
+}
+
 /* Guests that are cut off in the middle: nothing starts, nothing is left. */
 TEST_F_TIMEOUT(bulk, the_group_is_closed_half_way, 120)
 {
