@@ -7,9 +7,10 @@
  *	hostile_call(&hostile);
  *	sim_until(sim, hostile_is_there(&hostile), 10000);
  *
- * What its VMM and its vhost worker burn is on HOSTILE_CPU; what is measured is
- * on the other one. What is left, and what may cost the neighbour, is the
- * module's work, which runs where there is room.
+ * What its VMM and its vhost worker burn is on HOSTILE_CPU, and with that what
+ * the module does for its channels; what is measured is on the other one. What
+ * is left, and what may cost the neighbour, is what the module does besides, and
+ * the locks that they share.
  */
 #ifndef GUESTSIM_HOSTILE_H
 #define GUESTSIM_HOSTILE_H
