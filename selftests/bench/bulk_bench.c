@@ -149,17 +149,6 @@ static struct ask ask_crowd(enum bulk_how how, const struct crowd *crowd)
 	}
 }
 
-/* At their end they close, and the lifeline tells; the VMM stays. */
-static uint64_t depart_at_last(struct crowd_inside *inside,
-			       uint64_t unused __attribute__((unused)))
-{
-	unsigned int i;
-
-	for (i = 0; i < inside->count; i++)
-		sim_guest_at(inside->guests[i], SIM_AT_ACK, SIM_DEPART);
-	return 0;
-}
-
 static struct ask measure_crowd(const struct bulk_arm *arm, int fd,
 				struct cost *cost)
 {
@@ -170,7 +159,7 @@ static struct ask measure_crowd(const struct bulk_arm *arm, int fd,
 	crowd_start(&crowd, fd, arm->count);
 	crowd_boot(&crowd);
 	if (arm->how != VMM_DEATHS)
-		crowd_ask(&crowd, depart_at_last, 0);
+		crowd_ask(&crowd, crowd_depart_at_last, 0);
 	cost_begin(&mark, crowd.pid);
 	ask = ask_crowd(arm->how, &crowd);
 	*cost = cost_end(&mark);

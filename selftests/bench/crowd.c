@@ -53,6 +53,7 @@ __attribute__((noreturn))
 static void crowd_live(struct crowd_life *life)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "guests");
 	sim_watch(life->inside.sim, life->orders, EPOLLIN, crowd_obey, life);
 	for (;;)
 		sim_step(life->inside.sim, sim_now_ns() + CROWD_TURN_NS);
@@ -76,6 +77,16 @@ static uint64_t crowd_boot_all(struct crowd_inside *inside,
 				       CROWD_PATIENCE_MS))
 				sample_die(0, "guest %u is not welcome", i);
 	}
+	return 0;
+}
+
+uint64_t crowd_depart_at_last(struct crowd_inside *inside,
+			      uint64_t unused __attribute__((unused)))
+{
+	unsigned int i;
+
+	for (i = 0; i < inside->count; i++)
+		sim_guest_at(inside->guests[i], SIM_AT_ACK, SIM_DEPART);
 	return 0;
 }
 

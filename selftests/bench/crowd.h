@@ -78,6 +78,9 @@ uint64_t crowd_hear(const struct crowd *crowd);
 /* Kills all VMMs, and nothing of theirs stays registered. */
 void crowd_end(struct crowd *crowd);
 
+/* An order: at their end they close, and the lifeline tells; the VMM stays. */
+uint64_t crowd_depart_at_last(struct crowd_inside *inside, uint64_t unused);
+
 /* An order: forget the logs, which grow. */
 uint64_t crowd_forget_logs(struct crowd_inside *inside, uint64_t unused);
 
