@@ -136,10 +136,9 @@ struct vmguest_task *vmguest_task_create(struct vmguest_vm *vm, u8 verb,
 {
 	struct vmguest_task *task;
 
-	task = kmem_cache_alloc(task_cache, GFP_KERNEL);
+	task = kmem_cache_zalloc(task_cache, GFP_KERNEL);
 	if (!task)
 		return ERR_PTR(-ENOMEM);
-	memset(task, 0, sizeof(*task));
 	if (request->reason[0]) {
 		task->reason = kstrdup(request->reason, GFP_KERNEL_ACCOUNT);
 		if (!task->reason) {
