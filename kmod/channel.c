@@ -413,15 +413,6 @@ static int channel_read(struct vmguest_channel *channel, u32 size)
 	return kernel_recvmsg(channel->sock, &msg, &vec, 1, size, MSG_DONTWAIT);
 }
 
-/*
- * The transport marks the connections of a VMM that dies as shut down before it
- * gives them their error. Its CID it has forgotten even earlier.
- */
-static int channel_why_ended(const struct vmguest_channel *channel)
-{
-	return vmguest_cid_is_absent(channel->cid) > 0 ? -ECONNRESET : -ENOLINK;
-}
-
 /* What was read at once and is too much is paid off in later turns. */
 static bool channel_has_turn(struct vmguest_channel *channel)
 {
@@ -441,7 +432,8 @@ static bool channel_has_turn(struct vmguest_channel *channel)
  * have been told before this run began, and then is only seen by reading on.
  *
  * Return: 0 when there is no more, -EAGAIN when it is not the guest's turn, else
- * why the channel ends; -ENOLINK is an orderly end.
+ * why the channel ends; -ENOLINK is an orderly end, or looks like one, see
+ * vmguest_vm_detach().
  */
 static int channel_receive(struct vmguest_channel *channel, bool closing)
 {
@@ -458,7 +450,7 @@ static int channel_receive(struct vmguest_channel *channel, bool closing)
 		if (ret == -EAGAIN)
 			return 0;
 		if (!ret)
-			return channel_why_ended(channel);
+			return -ENOLINK;
 		if (ret < 0)
 			return ret;
 		empty = ret < size;

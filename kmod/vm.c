@@ -1409,11 +1409,30 @@ static void vm_promote_candidate(struct vmguest_vm *vm)
 		vm_install(vm, candidate, true);
 }
 
+/*
+ * Whether it may make a difference why a connection has ended, which is still on
+ * the list. A lifeline tells by itself that the VM is gone, and behind a last
+ * breath any end of the last connection is as good.
+ */
+static bool vm_minds_end(const struct vmguest_vm *vm)
+{
+	const struct vmguest_task *task = vm->task;
+
+	lockdep_assert_held(&vm->lock);
+	if (!vm->lifeline)
+		return true;
+	return task && (!(task->proofs & VMGUEST_PROOF_LAST_BREATH) ||
+			!list_is_singular(&vm->channels));
+}
+
 /**
  * vmguest_vm_detach - A connection has ended
- * @channel: The connection, its socket released.
- * @reason: Why: -ECONNRESET the host side of the transport went away, other
- *	errnos an orderly end.
+ * @channel: The connection; it hears nothing any more.
+ * @reason: Why: -ECONNRESET the host side of the transport went away, -ENOLINK
+ *	the guest has closed it, or that is what it looks like: the transport
+ *	marks the connections of a VMM that dies as shut down before it gives
+ *	them their error. Its CID it has forgotten even earlier, and is asked for
+ *	it, which is dear, only where that matters. Other errnos: an orderly end.
  *
  * Called by the channel's work.
  */
@@ -1421,10 +1440,17 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 {
 	struct vmguest_vm *vm = channel->vm;
 	bool reset = reason == -ECONNRESET;
-	bool absent = reset && vmguest_cid_is_absent(channel->cid) > 0;
+	bool absent = false;
 	bool active, counts;
 
 	spin_lock(&vm->lock);
+	if ((reset && !vm->lifeline) ||
+	    (reason == -ENOLINK && vm_minds_end(vm))) {
+		spin_unlock(&vm->lock);
+		absent = vmguest_cid_is_absent(channel->cid) > 0;
+		spin_lock(&vm->lock);
+	}
+	reset |= absent;
 	list_del_init(&channel->vm_node);
 	if (vm->candidate == channel)
 		vm->candidate = NULL;
