@@ -761,9 +761,12 @@ static void channel_teardown(struct vmguest_channel *channel, int reason)
 	if (channel->vm)
 		vmguest_vm_detach(channel, reason);
 
-	/* Nothing is read after a shutdown. */
-	channel_silence(channel);
-	kernel_sock_shutdown(channel->sock, SHUT_RDWR);
+	/* When the guest closed itself, the transport has answered it already. */
+	if (!sock_flag(channel->sock->sk, SOCK_DONE)) {
+		/* Nothing is read after a shutdown. */
+		channel_silence(channel);
+		kernel_sock_shutdown(channel->sock, SHUT_RDWR);
+	}
 	sock_release(channel->sock);
 	channel->sock = NULL;
 

@@ -232,6 +232,22 @@ TEST_F(basic, every_byte_its_own_packet)
 	EXPECT_ENDED(task, VMGUEST_RESULT_SUCCESS, 0);
 }
 
+/*
+ * The transport has answered its end. Only a VM without a lifeline is looked for
+ * then, by a connect.
+ */
+TEST_F(basic, a_guest_that_has_closed_hears_no_more)
+{
+	BOOT(self->guest);
+	sim_guest_do(self->guest, SIM_CLOSE, 0);
+	ASSERT_SOON(sim_guest_count(self->guest, SIM_EV_CLOSED, -1));
+	/* What is left to do for this connection comes before the next one. */
+	sim_guest_hook(self->guest, 0, VMGUEST_END_POWEROFF);
+	ASSERT_SOON(sim_guest_count(self->guest, SIM_EV_CLOSED, -1) == 2);
+	EXPECT_EQ(!variant->lifeline,
+		  !!sim_guest_count(self->guest, SIM_EV_REFUSED, -1));
+}
+
 TEST_F(basic, nobody_at_home)
 {
 	struct vmguest_request request = vmg_request(self->vm);
