@@ -71,6 +71,12 @@ module_param(vm_retain, uint, 0644);
 MODULE_PARM_DESC(vm_retain, "VMs that stay readable after they are gone (default 64)");
 
 /*
+ * How long those that are too many may stay besides: VMs go by the thousand when
+ * their host goes down, and this way one run of the work pushes out many.
+ */
+#define VM_TRIM_MS	10
+
+/*
  * Serialises every change of the registry. Outermost: each vm->lock is taken
  * inside. Never held while a lifeline is destroyed, whose work takes it.
  */
@@ -95,7 +101,7 @@ static const struct rhashtable_params registry_names_params = {
 static void vm_reap(struct work_struct *work);
 static void vm_watch(struct work_struct *work);
 static void registry_trim(struct work_struct *work);
-static DECLARE_WORK(registry_trim_work, registry_trim);
+static DECLARE_DELAYED_WORK(registry_trim_work, registry_trim);
 
 static void registry_changed(void)
 {
@@ -1139,6 +1145,12 @@ static void registry_trim(struct work_struct *work)
 	} while (vm);
 }
 
+static void registry_trim_later(void)
+{
+	queue_delayed_work(vmguest_wq, &registry_trim_work,
+			   msecs_to_jiffies(VM_TRIM_MS));
+}
+
 /*
  * The VM's name and CID are free from here on. Its tasks learn it when its
  * channels have been read to their end: a last breath may be in there.
@@ -1170,7 +1182,7 @@ void vmguest_vm_lifeline_fired(struct vmguest_vm *vm,
 	if (!vm->dead && vm->lifeline == lifeline && list_empty(&vm->gone_node))
 		vm_set_gone(vm);
 	mutex_unlock(&registry_lock);
-	queue_work(vmguest_wq, &registry_trim_work);
+	registry_trim_later();
 }
 
 /* The VM that a connection belongs to, referenced; a new one if need be. */
@@ -1465,7 +1477,7 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 	if (list_empty(&vm->channels)) {
 		if (vm->state == VMGUEST_VM_GONE) {
 			vm_tell_gone(vm);
-			queue_work(vmguest_wq, &registry_trim_work);
+			registry_trim_later();
 		} else if (absent && !vm->lifeline) {
 			vmguest_vm_left_host(vm);
 		}
@@ -1550,7 +1562,7 @@ void vmguest_vm_uninit(void)
 		if (vm)
 			vm_finish(vm);
 	}
-	cancel_work_sync(&registry_trim_work);
+	cancel_delayed_work_sync(&registry_trim_work);
 	rhashtable_destroy(&registry_names);
 	xa_destroy(&registry_cids);
 	xa_destroy(&registry_ids);
