@@ -41,7 +41,7 @@ struct vmguest_guest_info {
  * struct vmguest_vm - One VM, registered or dialled in by itself
  *
  * A VM is created by VM_REGISTER or by the HELLO of an unknown CID. The
- * registry holds one reference from then until vmguest_vm_remove(); each task,
+ * registry holds one reference from then until it is dead; each task,
  * each channel and each pending reap work holds another. Lookups run under RCU
  * and take a reference unless the count is zero, so the memory is freed after
  * a grace period.
