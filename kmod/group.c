@@ -7,6 +7,7 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/math64.h>
@@ -85,10 +86,11 @@ struct vmguest_member {
  *
  * Owned by its file; no references. Members that run are known to their tasks:
  * closing the file takes each off, under its VM's lock, before it frees the
- * group. The end of a task only moves its member and queues work; both works are
+ * group. The end of a task only moves its member and queues work; all works are
  * waited for.
  *
  * @wait: Pollers and readers.
+ * @tell: Wakes them for records that came close behind another.
  * @start: Starts those whose turn has come.
  * @expire: Gives up those that joined and whose own deadline has passed.
  * @record_size: How long a record is for the reader; constant.
@@ -101,6 +103,7 @@ struct vmguest_member {
  * @order: Of those that run.
  * @running: How many run.
  * @unread: How many have a record that has not been read.
+ * @told: When readers were woken last, in jiffies.
  * @due_ns: When @expire runs, 0 for never.
  * @joined: Members that run, have joined, and have a deadline.
  * @records: Members whose record can be read, the first that ended first.
@@ -108,6 +111,7 @@ struct vmguest_member {
  */
 struct vmguest_group {
 	wait_queue_head_t wait;
+	struct delayed_work tell;
 	struct work_struct start;
 	struct delayed_work expire;
 	u32 record_size;
@@ -120,6 +124,7 @@ struct vmguest_group {
 	u32 order;
 	u32 running;
 	u32 unread;
+	unsigned long told;
 	u64 due_ns;
 	struct list_head joined;
 	struct list_head records;
@@ -138,6 +143,36 @@ static bool group_has_turn(const struct vmguest_group *group)
 	       (!group->parallel || group->running < group->parallel);
 }
 
+static void group_tell(struct vmguest_group *group)
+{
+	lockdep_assert_held(&group->lock);
+	group->told = jiffies;
+	wake_up_poll(&group->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+static void group_tell_work(struct work_struct *work)
+{
+	struct vmguest_group *group = container_of(to_delayed_work(work),
+						   struct vmguest_group, tell);
+
+	spin_lock(&group->lock);
+	group_tell(group);
+	spin_unlock(&group->lock);
+}
+
+/*
+ * There is a new record. Members end in crowds, and a reader that is woken for
+ * each of them costs as much as they do: once in a jiffy is enough.
+ */
+static void group_tell_once(struct vmguest_group *group)
+{
+	lockdep_assert_held(&group->lock);
+	if (time_after(jiffies, group->told))
+		group_tell(group);
+	else
+		queue_delayed_work(vmguest_wq, &group->tell, 1);
+}
+
 /*
  * The member does not run any more; its group's lock is held. Nothing but that
  * lock keeps the group afterwards.
@@ -150,7 +185,7 @@ static void member_done(struct vmguest_member *member)
 	member->done = true;
 	list_move_tail(&member->node, &group->records);
 	group->running--;
-	wake_up_poll(&group->wait, EPOLLIN | EPOLLRDNORM);
+	group_tell_once(group);
 	if (!group->starting && group_has_turn(group)) {
 		group->starting = true;
 		queue_work(vmguest_wq, &group->start);
@@ -462,9 +497,11 @@ group_create(const struct vmguest_group_start *cmd)
 	if (!group)
 		return ERR_PTR(-ENOMEM);
 	init_waitqueue_head(&group->wait);
+	INIT_DELAYED_WORK(&group->tell, group_tell_work);
 	INIT_WORK(&group->start, group_start_work);
 	INIT_DELAYED_WORK(&group->expire, group_expire);
 	spin_lock_init(&group->lock);
+	group->told = jiffies - 1;
 	INIT_LIST_HEAD(&group->joined);
 	INIT_LIST_HEAD(&group->records);
 	group->record_size = cmd->record_size;
@@ -723,6 +760,7 @@ static int group_file_release(struct inode *inode, struct file *file)
 		cond_resched();
 	}
 	cancel_delayed_work_sync(&group->expire);
+	cancel_delayed_work_sync(&group->tell);
 	group_free(group);
 	return 0;
 }
