@@ -76,7 +76,6 @@ static void loop_cycles(const struct loop *loop, struct caller *caller)
 	for (i = 0; i < loop->times; i++)
 		caller_cycle(caller, VMGUEST_PING);
 	loop_end(loop);
-	vmg_unregister_all(loop->fd);
 }
 
 static void loop_exchanges(const struct loop *loop, const struct peer *peer)
@@ -104,6 +103,7 @@ static void loop_ping(const struct loop *loop)
 
 	loop_cycles(loop, &caller);
 	peer_stop(&peer);
+	vmg_unregister_all(loop->fd);
 }
 
 static void loop_raw(const struct loop *loop)
@@ -121,6 +121,7 @@ static void loop_ping_cid(const struct loop *loop)
 
 	loop_cycles(loop, &caller);
 	peer_stop(&guests);
+	vmg_unregister_all(loop->fd);
 }
 
 static void loop_raw_cid(const struct loop *loop)
