@@ -128,6 +128,16 @@ static int error_of(unsigned int index)
 	}
 }
 
+/* All @members' records have been read. */
+#define RUN_ALL(members, parallel) do {					\
+	self->group = vmg_group(self->fd, members, GUESTS, parallel);	\
+	ASSERT_LE(0, self->group);					\
+	ASSERT_EQ(0, sim_watch(self->sim, self->group, EPOLLIN,		\
+			       read_records, self));			\
+	ASSERT_TRUE(sim_until(self->sim, self->over, ALL_MS));		\
+	ASSERT_EQ(GUESTS, self->count);					\
+} while (0)
+
 TEST_F_TIMEOUT(bulk, guests_go_down_by_and_by, 120)
 {
 	struct vmguest_group_member members[GUESTS];
@@ -142,12 +152,7 @@ TEST_F_TIMEOUT(bulk, guests_go_down_by_and_by, 120)
 	}
 	sim_guest_at(self->guests[SILENT], SIM_AT_REQUEST, SIM_HANG);
 	sim_guest_at(self->guests[DYING], SIM_AT_GO, SIM_DIE);
-	self->group = vmg_group(self->fd, members, GUESTS, PARALLEL);
-	ASSERT_LE(0, self->group);
-	ASSERT_EQ(0, sim_watch(self->sim, self->group, EPOLLIN, read_records,
-			       self));
-	ASSERT_TRUE(sim_until(self->sim, self->over, ALL_MS));
-	ASSERT_EQ(GUESTS, self->count);
+	RUN_ALL(members, PARALLEL);
 	for (i = 0; i < GUESTS; i++) {
 		const struct vmguest_group_record *record = &self->records[i];
 
@@ -187,12 +192,7 @@ TEST_F_TIMEOUT(bulk, guests_are_gone_all_at_once, 120)
 		members[i].deadline_ms = ALL_MS;
 		sim_guest_at(self->guests[i], SIM_AT_ACK, SIM_DEPART);
 	}
-	self->group = vmg_group(self->fd, members, GUESTS, 0);
-	ASSERT_LE(0, self->group);
-	ASSERT_EQ(0, sim_watch(self->sim, self->group, EPOLLIN, read_records,
-			       self));
-	ASSERT_TRUE(sim_until(self->sim, self->over, ALL_MS));
-	ASSERT_EQ(GUESTS, self->count);
+	RUN_ALL(members, 0);
 	for (i = 0; i < GUESTS; i++) {
 		EXPECT_EQ(0, self->records[i].error);
 		EXPECT_TRUE(self->records[i].proofs & VMGUEST_PROOF_VM_GONE);
