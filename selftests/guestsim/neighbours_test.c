@@ -149,7 +149,7 @@ static double median_us(uint64_t *times, int count)
 TEST_F_TIMEOUT(beside, ping, 120)
 {
 	double without, with;
-	bool slow = !access(KMEMLEAK, F_OK);
+	bool slow = vmg_kernel_is_slow();
 	int rounds = slow ? 1 : ROUNDS;
 	struct vmguest_vm_get vm;
 	int i;

@@ -11,9 +11,6 @@
 #include "guestsim.h"
 #include "vmg.h"
 
-/* Only a kernel that looks for mistakes has it: slow, and with another memory. */
-#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
-
 /* Longest wait for what must happen, in milliseconds. */
 #define PATIENCE_MS	10000
 

@@ -304,6 +304,11 @@ void vmg_signals_stop(pid_t sender)
 		;
 }
 
+bool vmg_kernel_is_slow(void)
+{
+	return !access("/sys/kernel/debug/kmemleak", F_OK);
+}
+
 uint64_t vmg_now_ms(void)
 {
 	struct timespec now;

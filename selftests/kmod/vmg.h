@@ -82,6 +82,9 @@ int vmg_module_refs(void);
 pid_t vmg_signals_start(void);
 void vmg_signals_stop(pid_t sender);
 
+/* The kernel looks for mistakes: it is slow, and has another memory. */
+bool vmg_kernel_is_slow(void);
+
 uint64_t vmg_now_ms(void);
 
 /* Become @uid without capabilities, in a child: 0 when @test returns true. */
