@@ -20,6 +20,7 @@
 #include "listener.h"
 #include "main.h"
 #include "notice.h"
+#include "registry.h"
 #include "task.h"
 #include "vm.h"
 
@@ -712,7 +713,7 @@ static void channel_refuse(struct vmguest_channel *channel)
 /* Counted and told before the guest can see that its channel ends. */
 static void channel_report_fault(struct vmguest_channel *channel)
 {
-	vmguest_vm_count_malformed(channel);
+	vmguest_registry_count_malformed(channel);
 	net_notice_ratelimited("cid %u: connection closed: frame %#x: %s\n",
 			       channel->cid, channel->fault_type,
 			       channel->fault);

@@ -13,8 +13,8 @@
 #include "listener.h"
 #include "main.h"
 #include "netlink.h"
+#include "registry.h"
 #include "task.h"
-#include "vm.h"
 
 struct workqueue_struct *vmguest_wq;
 u8 vmguest_instance[16];
@@ -34,13 +34,13 @@ static int __init vmguest_init(void)
 	vmguest_wq = alloc_workqueue("vmguest", WQ_UNBOUND, 0);
 	if (!vmguest_wq)
 		goto uninit_channel;
-	err = vmguest_vm_init();
+	err = vmguest_registry_init();
 	if (err)
 		goto destroy_workqueue;
 	err = vmguest_listener_init();
 	if (err) {
 		pr_err("cannot listen on AF_VSOCK: %d\n", err);
-		goto uninit_vm;
+		goto uninit_registry;
 	}
 	err = vmguest_netlink_init();
 	if (err)
@@ -56,8 +56,8 @@ stop_listener:
 	vmguest_listener_stop();
 	vmguest_channel_stop();
 	vmguest_listener_uninit();
-uninit_vm:
-	vmguest_vm_uninit();
+uninit_registry:
+	vmguest_registry_uninit();
 destroy_workqueue:
 	destroy_workqueue(vmguest_wq);
 uninit_channel:
@@ -78,7 +78,7 @@ static void __exit vmguest_exit(void)
 	vmguest_listener_stop();
 	vmguest_channel_stop();
 	vmguest_listener_uninit();
-	vmguest_vm_uninit();
+	vmguest_registry_uninit();
 	destroy_workqueue(vmguest_wq);
 	vmguest_channel_uninit();
 	vmguest_task_uninit();

@@ -18,6 +18,7 @@
 #include "channel.h"
 #include "event.h"
 #include "netlink.h"
+#include "registry.h"
 #include "task.h"
 #include "vm.h"
 
@@ -137,7 +138,7 @@ static struct vmguest_vm *netlink_find_vm(const struct file *opener,
 {
 	struct vmguest_vm *vm;
 
-	vm = vmguest_vm_lookup(ref);
+	vm = vmguest_registry_lookup(ref);
 	if (vm && netlink_may_read(opener, vm))
 		return vm;
 	if (vm)
@@ -350,10 +351,10 @@ static int netlink_put_counter(struct sk_buff *skb, int type, u64 value)
 static int netlink_put_stats(struct sk_buff *skb)
 {
 	struct vmguest_event_stats events;
-	struct vmguest_vm_stats vms;
+	struct vmguest_registry_stats vms;
 
 	vmguest_event_get_stats(&events);
-	vmguest_vm_get_stats(&vms);
+	vmguest_registry_get_stats(&vms);
 	if (nla_put_u32(skb, VMGUEST_A_STATS_VMS, vms.count) ||
 	    nla_put_u32(skb, VMGUEST_A_STATS_CHANNELS,
 			vmguest_channel_count()) ||
@@ -422,7 +423,7 @@ static void *netlink_dump_header(struct netlink_dump *dump, u8 cmd)
 	return header;
 }
 
-/* A vmguest_vm_visit_t. Writes a VM whole or not at all. */
+/* A vmguest_registry_visit_t. Writes a VM whole or not at all. */
 static int netlink_dump_vm(struct vmguest_vm *vm, void *data)
 {
 	struct netlink_dump *dump = data;
@@ -449,8 +450,8 @@ static int netlink_vm_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	};
 	int err;
 
-	err = vmguest_vm_walk(&netlink_cursor(cb)->after, &cb->seq,
-			      netlink_dump_vm, &dump);
+	err = vmguest_registry_walk(&netlink_cursor(cb)->after, &cb->seq,
+				    netlink_dump_vm, &dump);
 	return skb->len ?: err;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VMs: the registry, who may do what, and which connection is the agent's.
+ * VMs: their lives and registrations, who may do what, and which connection is
+ * the agent's.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -8,10 +9,8 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit.h>
-#include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
-#include <linux/xarray.h>
 
 #include <linux/vmguest_netlink.h>
 
@@ -20,6 +19,7 @@
 #include "lifeline.h"
 #include "listener.h"
 #include "main.h"
+#include "registry.h"
 #include "task.h"
 #include "vm.h"
 
@@ -32,8 +32,6 @@
 /* What a guest may have told by its mere word: twice its agent's sessions. */
 #define VM_NOTICES_INTERVAL	(10 * HZ)
 #define VM_NOTICES		512
-
-#define VM_UNREGISTERED_PREFIX	"cid-"
 
 static bool accept_unregistered = true;
 module_param(accept_unregistered, bool, 0644);
@@ -66,49 +64,8 @@ module_param_cb(heartbeat_ms, &heartbeat_ops, &heartbeat_ms, 0644);
 __MODULE_PARM_TYPE(heartbeat_ms, "uint");
 MODULE_PARM_DESC(heartbeat_ms, "Interval at which agents that connect are asked for heartbeats, 100 to 3600000 ms, 0 for never (default 6000)");
 
-static unsigned int vm_retain = 64;
-module_param(vm_retain, uint, 0644);
-MODULE_PARM_DESC(vm_retain, "VMs that stay readable after they are gone (default 64)");
-
-/*
- * How long those that are too many may stay besides: VMs go by the thousand when
- * their host goes down, and this way one run of the work pushes out many.
- */
-#define VM_TRIM_MS	10
-
-/*
- * Serialises every change of the registry. Outermost: each vm->lock is taken
- * inside. Never held while a lifeline is destroyed, whose work takes it.
- */
-static DEFINE_MUTEX(registry_lock);
-static DEFINE_XARRAY(registry_ids);
-static DEFINE_XARRAY(registry_cids);	/* VMs that are not gone */
-static struct rhashtable registry_names;	/* likewise, if registered */
-static LIST_HEAD(registry_gone);	/* the newest first */
-static unsigned int registry_gone_count;
-static unsigned int registry_generation = 1;	/* counts changes, never 0 */
-/* What VMs that have left the registry had counted. */
-static struct vmguest_vm_stats registry_past;
-static u64 registry_last_id;
-
-static const struct rhashtable_params registry_names_params = {
-	.key_len = VMGUEST_NAME_SIZE,
-	.key_offset = offsetof(struct vmguest_vm, name),
-	.head_offset = offsetof(struct vmguest_vm, name_node),
-	.automatic_shrinking = true,
-};
-
 static void vm_reap(struct work_struct *work);
 static void vm_watch(struct work_struct *work);
-static void registry_trim(struct work_struct *work);
-static DECLARE_DELAYED_WORK(registry_trim_work, registry_trim);
-
-static void registry_changed(void)
-{
-	lockdep_assert_held(&registry_lock);
-	if (!++registry_generation)
-		registry_generation++;
-}
 
 static void vm_release(struct kref *ref)
 {
@@ -144,86 +101,13 @@ static struct vmguest_vm *vm_create(u32 cid)
 	vm->uid = GLOBAL_ROOT_UID;
 	vm->gid = GLOBAL_ROOT_GID;
 	vm->mode = 0700;
-	snprintf(vm->name, sizeof(vm->name), VM_UNREGISTERED_PREFIX "%u", cid);
+	snprintf(vm->name, sizeof(vm->name), VMGUEST_UNREGISTERED_PREFIX "%u",
+		 cid);
 	return vm;
 }
 
-/*
- * Makes @vm visible, by its id, its CID and, if registered, its name. The last
- * step that can fail comes before the first that others can see.
- */
-static int vm_link(struct vmguest_vm *vm)
-{
-	int err;
-
-	lockdep_assert_held(&registry_lock);
-	vm->id = registry_last_id + 1;
-	err = xa_reserve(&registry_ids, vm->id, GFP_KERNEL_ACCOUNT);
-	if (err)
-		return err;
-	err = xa_reserve(&registry_cids, vm->cid, GFP_KERNEL_ACCOUNT);
-	if (err)
-		goto release_id;
-	if (vm->registered) {
-		err = rhashtable_insert_fast(&registry_names, &vm->name_node,
-					     registry_names_params);
-		if (err)
-			goto release_cid;
-	}
-	registry_last_id = vm->id;
-	xa_store(&registry_ids, vm->id, vm, GFP_KERNEL);
-	xa_store(&registry_cids, vm->cid, vm, GFP_KERNEL);
-	registry_changed();
-	return 0;
-
-release_cid:
-	xa_release(&registry_cids, vm->cid);
-release_id:
-	xa_release(&registry_ids, vm->id);
-	return err;
-}
-
-/* Frees the name and the CID of a VM. */
-static void vm_unname(struct vmguest_vm *vm)
-{
-	lockdep_assert_held(&registry_lock);
-	/* Another VM may have been given the CID of a guest nobody registered. */
-	xa_cmpxchg(&registry_cids, vm->cid, vm, NULL, GFP_KERNEL);
-	if (vm->registered)
-		rhashtable_remove_fast(&registry_names, &vm->name_node,
-				       registry_names_params);
-}
-
-static void vm_add_stats(struct vmguest_vm_stats *stats,
-			 const struct vmguest_vm *vm)
-{
-	lockdep_assert_held(&vm->lock);
-	stats->frames_in += vm->frames_in;
-	stats->frames_out += vm->frames_out;
-	stats->malformed += vm->malformed;
-	stats->refused += vm->refused;
-}
-
-/* Takes a VM out of the registry; vm_finish() must follow without the lock. */
-static void vm_unlink(struct vmguest_vm *vm)
-{
-	lockdep_assert_held(&registry_lock);
-	if (list_empty(&vm->gone_node)) {
-		vm_unname(vm);
-	} else {
-		list_del_init(&vm->gone_node);
-		registry_gone_count--;
-	}
-	xa_erase(&registry_ids, vm->id);
-	spin_lock(&vm->lock);
-	vm->dead = true;
-	vm_add_stats(&registry_past, vm);
-	spin_unlock(&vm->lock);
-	registry_changed();
-}
-
 /* Ends what a dead VM still has and drops the registry's reference. */
-static void vm_finish(struct vmguest_vm *vm)
+void vmguest_vm_finish(struct vmguest_vm *vm)
 {
 	struct vmguest_channel *channel;
 
@@ -263,98 +147,17 @@ static void vm_reap(struct work_struct *work)
 	struct vmguest_vm *vm = container_of(work, struct vmguest_vm, reap);
 	bool reap;
 
-	mutex_lock(&registry_lock);
+	mutex_lock(&vmguest_registry_lock);
 	spin_lock(&vm->lock);
 	reap = !vm->registered && !vm->dead && vm_is_idle(vm);
 	vm->dead |= reap;
 	spin_unlock(&vm->lock);
 	if (reap)
-		vm_unlink(vm);
-	mutex_unlock(&registry_lock);
+		vmguest_registry_unlink(vm);
+	mutex_unlock(&vmguest_registry_lock);
 	if (reap)
-		vm_finish(vm);
+		vmguest_vm_finish(vm);
 	vmguest_vm_put(vm);
-}
-
-/* Takes a reference, or returns NULL for a VM that is being freed. */
-static struct vmguest_vm *vm_tryget(struct vmguest_vm *vm)
-{
-	return vm && kref_get_unless_zero(&vm->ref) ? vm : NULL;
-}
-
-static struct vmguest_vm *vm_find_cid(u32 cid)
-{
-	struct vmguest_vm *vm;
-
-	rcu_read_lock();
-	vm = vm_tryget(xa_load(&registry_cids, cid));
-	rcu_read_unlock();
-	return vm;
-}
-
-static struct vmguest_vm *vm_find_id(u64 id)
-{
-	struct vmguest_vm *vm;
-
-	if (id > ULONG_MAX)
-		return NULL;
-	rcu_read_lock();
-	vm = vm_tryget(xa_load(&registry_ids, id));
-	rcu_read_unlock();
-	return vm;
-}
-
-/* The newest gone VM of this name. */
-static struct vmguest_vm *vm_find_gone(const char *name)
-{
-	struct vmguest_vm *vm;
-
-	mutex_lock(&registry_lock);
-	list_for_each_entry(vm, &registry_gone, gone_node) {
-		if (!strcmp(vm->name, name)) {
-			kref_get(&vm->ref);
-			goto unlock;
-		}
-	}
-	vm = NULL;
-unlock:
-	mutex_unlock(&registry_lock);
-	return vm;
-}
-
-static struct vmguest_vm *vm_find_unregistered(const char *name)
-{
-	struct vmguest_vm *vm;
-	bool registered;
-	u32 cid;
-
-	if (kstrtou32(name + strlen(VM_UNREGISTERED_PREFIX), 10, &cid))
-		return NULL;
-	vm = vm_find_cid(cid);
-	if (!vm)
-		return NULL;
-	spin_lock(&vm->lock);
-	registered = vm->registered;
-	spin_unlock(&vm->lock);
-	if (registered) {
-		vmguest_vm_put(vm);
-		return NULL;
-	}
-	return vm;
-}
-
-static struct vmguest_vm *vm_find_name(const char *name)
-{
-	struct vmguest_vm *vm;
-
-	if (!strncmp(name, VM_UNREGISTERED_PREFIX,
-		     strlen(VM_UNREGISTERED_PREFIX)))
-		return vm_find_unregistered(name);
-	rcu_read_lock();
-	vm = vm_tryget(rhashtable_lookup(&registry_names, name,
-					 registry_names_params));
-	rcu_read_unlock();
-	return vm ?: vm_find_gone(name);
 }
 
 /* Return: 0 when @name is text, NUL-terminated and zero behind it. */
@@ -377,8 +180,8 @@ static int vm_name_check(const char *name)
 	for (p = name; *p; p++)
 		if (!isascii(*p) || (!isalnum(*p) && !strchr("._-", *p)))
 			return -EINVAL;
-	if (!strncmp(name, VM_UNREGISTERED_PREFIX,
-		     strlen(VM_UNREGISTERED_PREFIX)))
+	if (!strncmp(name, VMGUEST_UNREGISTERED_PREFIX,
+		     strlen(VMGUEST_UNREGISTERED_PREFIX)))
 		return -EINVAL;
 	return 0;
 }
@@ -389,16 +192,6 @@ int vmguest_vm_ref_check(const struct vmguest_vm_ref *ref)
 	if (vm_name_check_form(ref->name))
 		return -EINVAL;
 	return !!ref->id + !!ref->cid + !!ref->name[0] == 1 ? 0 : -EINVAL;
-}
-
-/* Return: the VM, referenced, or NULL; whether the caller may access it or not. */
-struct vmguest_vm *vmguest_vm_lookup(const struct vmguest_vm_ref *ref)
-{
-	if (ref->id)
-		return vm_find_id(ref->id);
-	if (ref->cid)
-		return vm_find_cid(ref->cid);
-	return vm_find_name(ref->name);
 }
 
 static bool vm_has_group(const struct cred *cred, kgid_t gid)
@@ -455,7 +248,7 @@ int vmguest_vm_permission(struct vmguest_vm *vm, unsigned int access)
 struct vmguest_vm *vmguest_vm_find(const struct vmguest_vm_ref *ref,
 				   unsigned int access)
 {
-	struct vmguest_vm *vm = vmguest_vm_lookup(ref);
+	struct vmguest_vm *vm = vmguest_registry_lookup(ref);
 	int err;
 
 	if (!vm)
@@ -481,27 +274,6 @@ static int vm_check_register(const struct vmguest_vm_register *cmd,
 	if (!uid_valid(*uid) || !gid_valid(*gid))
 		return -EINVAL;
 	return vm_name_check(cmd->name);
-}
-
-/* A gone VM of this name whose RESTART waits for it to come back, or NULL. */
-static struct vmguest_vm *vm_find_predecessor(const char *name)
-{
-	struct vmguest_vm *vm;
-	bool waits;
-
-	lockdep_assert_held(&registry_lock);
-	list_for_each_entry(vm, &registry_gone, gone_node) {
-		if (strcmp(vm->name, name))
-			continue;
-		spin_lock(&vm->lock);
-		waits = vm->task && vm->task->verb == VMGUEST_VERB_RESTART;
-		spin_unlock(&vm->lock);
-		if (waits) {
-			kref_get(&vm->ref);
-			return vm;
-		}
-	}
-	return NULL;
 }
 
 /* Its guest may have said HELLO already: then the wait is over. */
@@ -539,18 +311,11 @@ static void vm_set_registration(struct vmguest_vm *vm, const char *name,
 	spin_unlock(&vm->lock);
 }
 
-/* Gives a VM that dialled in by itself the name it is registered with. */
-static int vm_adopt(struct vmguest_vm *vm)
-{
-	return rhashtable_insert_fast(&registry_names, &vm->name_node,
-				      registry_names_params);
-}
-
 static void vm_disown(struct vmguest_vm *vm)
 {
 	spin_lock(&vm->lock);
 	memset(vm->name, 0, sizeof(vm->name));
-	snprintf(vm->name, sizeof(vm->name), VM_UNREGISTERED_PREFIX "%u",
+	snprintf(vm->name, sizeof(vm->name), VMGUEST_UNREGISTERED_PREFIX "%u",
 		 vm->cid);
 	vm->uid = GLOBAL_ROOT_UID;
 	vm->gid = GLOBAL_ROOT_GID;
@@ -574,22 +339,21 @@ static int vm_register_locked(const struct vmguest_vm_register *cmd,
 	struct vmguest_vm *guest, *vm;
 	int err;
 
-	lockdep_assert_held(&registry_lock);
-	guest = xa_load(&registry_cids, cmd->cid);
+	lockdep_assert_held(&vmguest_registry_lock);
+	guest = vmguest_registry_cid_holder(cmd->cid);
 	if ((guest && guest->registered) ||
-	    rhashtable_lookup_fast(&registry_names, cmd->name,
-				   registry_names_params))
+	    vmguest_registry_has_name(cmd->name))
 		return -EEXIST;
 
 	vm = guest ?: *fresh;
 	if (cmd->lifeline_fd >= 0) {
-		/* Its work waits for registry_lock, so it finds all in place. */
+		/* Its work waits for the lock, so it finds all in place. */
 		lifeline = vmguest_lifeline_create(cmd->lifeline_fd, vm);
 		if (IS_ERR(lifeline))
 			return PTR_ERR(lifeline);
 	}
 	vm_set_registration(vm, cmd->name, uid, gid, cmd->mode, lifeline);
-	err = guest ? vm_adopt(vm) : vm_link(vm);
+	err = guest ? vmguest_registry_adopt(vm) : vmguest_registry_link(vm);
 	if (err) {
 		/* Nobody has seen @fresh: it is not reaped. */
 		vm->dead = !guest;
@@ -597,12 +361,12 @@ static int vm_register_locked(const struct vmguest_vm_register *cmd,
 		*orphan = lifeline;
 		return err;
 	}
-	registry_changed();
+	vmguest_registry_changed();
 	spin_lock(&vm->lock);
 	vmguest_event_vm(vm, VMGUEST_CMD_VM_REGISTERED);
 	vmguest_event_vm_state(vm);
 	spin_unlock(&vm->lock);
-	vm_set_predecessor(vm, vm_find_predecessor(cmd->name));
+	vm_set_predecessor(vm, vmguest_registry_find_predecessor(cmd->name));
 	*id = vm->id;
 	if (!guest)
 		*fresh = NULL;
@@ -633,9 +397,9 @@ int vmguest_vm_register(struct vmguest_vm_register *cmd)
 	if (!fresh)
 		return -ENOMEM;
 
-	mutex_lock(&registry_lock);
+	mutex_lock(&vmguest_registry_lock);
 	err = vm_register_locked(cmd, uid, gid, &fresh, &id, &orphan);
-	mutex_unlock(&registry_lock);
+	mutex_unlock(&vmguest_registry_lock);
 	if (orphan)
 		vmguest_lifeline_destroy(orphan);
 	if (fresh)
@@ -662,7 +426,7 @@ int vmguest_vm_unregister(const struct vmguest_vm_unregister *cmd)
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 
-	mutex_lock(&registry_lock);
+	mutex_lock(&vmguest_registry_lock);
 	spin_lock(&vm->lock);
 	if (vm->dead)
 		err = -ENOENT;
@@ -672,10 +436,10 @@ int vmguest_vm_unregister(const struct vmguest_vm_unregister *cmd)
 		vm->dead = true;
 	spin_unlock(&vm->lock);
 	if (!err)
-		vm_unlink(vm);
-	mutex_unlock(&registry_lock);
+		vmguest_registry_unlink(vm);
+	mutex_unlock(&vmguest_registry_lock);
 	if (!err)
-		vm_finish(vm);
+		vmguest_vm_finish(vm);
 	vmguest_vm_put(vm);
 	return err;
 }
@@ -788,36 +552,6 @@ static void vm_apply(struct vmguest_vm *vm, struct vm_change *change)
 		vm->migrating = cmd->vm_flags & VMGUEST_VM_MIGRATING;
 }
 
-/* Return: 0 with the new CID reserved, or -EEXIST, -ENOMEM. */
-static int vm_reserve_cid(struct vmguest_vm *vm, struct vm_change *change)
-{
-	u32 cid = change->cmd->new_cid;
-	struct vmguest_vm *other;
-
-	lockdep_assert_held(&registry_lock);
-	other = xa_load(&registry_cids, cid);
-	if (other == vm)
-		return 0;
-	if (other && other->registered)
-		return -EEXIST;
-	change->guest = other;
-	return xa_reserve(&registry_cids, cid, GFP_KERNEL_ACCOUNT);
-}
-
-/* The VM has its new CID; a guest that had it by itself leaves the registry. */
-static void vm_move_cid(struct vmguest_vm *vm, u32 old_cid,
-			struct vm_change *change)
-{
-	lockdep_assert_held(&registry_lock);
-	if (old_cid == vm->cid)
-		return;
-	/* The slot is there, so this allocates nothing. */
-	xa_store(&registry_cids, vm->cid, vm, GFP_KERNEL);
-	xa_erase(&registry_cids, old_cid);
-	if (change->guest)
-		vm_unlink(change->guest);
-}
-
 static int vm_set_locked(struct vmguest_vm *vm, struct vm_change *change)
 {
 	const struct vmguest_vm_set *cmd = change->cmd;
@@ -825,12 +559,13 @@ static int vm_set_locked(struct vmguest_vm *vm, struct vm_change *change)
 	u32 old_cid = vm->cid;
 	int err;
 
-	lockdep_assert_held(&registry_lock);
-	err = set_cid ? vm_reserve_cid(vm, change) : 0;
+	lockdep_assert_held(&vmguest_registry_lock);
+	err = set_cid ? vmguest_registry_reserve_cid(vm, cmd->new_cid,
+						     &change->guest) : 0;
 	if (err)
 		goto keep_guest;
 	if ((cmd->what & VMGUEST_SET_LIFELINE) && cmd->lifeline_fd >= 0) {
-		/* Its work waits for registry_lock, so it finds all in place. */
+		/* Its work waits for the lock, so it finds all in place. */
 		change->lifeline = vmguest_lifeline_create(cmd->lifeline_fd, vm);
 		if (IS_ERR(change->lifeline)) {
 			err = PTR_ERR(change->lifeline);
@@ -846,8 +581,8 @@ static int vm_set_locked(struct vmguest_vm *vm, struct vm_change *change)
 	if (err)
 		goto release_cid;
 	if (set_cid)
-		vm_move_cid(vm, old_cid, change);
-	registry_changed();
+		vmguest_registry_move_cid(vm, old_cid, change->guest);
+	vmguest_registry_changed();
 	spin_lock(&vm->lock);
 	vmguest_event_vm_changed(vm, cmd->what);
 	vmguest_event_vm_state(vm);
@@ -856,7 +591,7 @@ static int vm_set_locked(struct vmguest_vm *vm, struct vm_change *change)
 
 release_cid:
 	if (set_cid)
-		xa_release(&registry_cids, cmd->new_cid);
+		vmguest_registry_release_cid(cmd->new_cid);
 keep_guest:
 	change->guest = NULL;
 	return err;
@@ -886,109 +621,16 @@ int vmguest_vm_set(const struct vmguest_vm_set *cmd)
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 
-	mutex_lock(&registry_lock);
+	mutex_lock(&vmguest_registry_lock);
 	err = vm_set_locked(vm, &change);
-	mutex_unlock(&registry_lock);
+	mutex_unlock(&vmguest_registry_lock);
 	/* The old one, or the new one of a change that failed. */
 	if (change.lifeline)
 		vmguest_lifeline_destroy(change.lifeline);
 	if (change.guest)
-		vm_finish(change.guest);
+		vmguest_vm_finish(change.guest);
 	vmguest_vm_put(vm);
 	return err;
-}
-
-/* The readable VM with the smallest id above @id, referenced, or NULL. */
-static struct vmguest_vm *vm_find_next(u64 id)
-{
-	struct vmguest_vm *vm;
-	unsigned long index = id;
-
-	if (id >= ULONG_MAX)
-		return NULL;
-	for (;;) {
-		rcu_read_lock();
-		vm = xa_find_after(&registry_ids, &index, ULONG_MAX,
-				   XA_PRESENT);
-		if (!vm) {
-			rcu_read_unlock();
-			return NULL;
-		}
-		vm = vm_tryget(vm);
-		rcu_read_unlock();
-		if (!vm)
-			continue;
-		if (!vmguest_vm_permission(vm, VMGUEST_MAY_READ))
-			return vm;
-		vmguest_vm_put(vm);
-	}
-}
-
-/* VMs that a walk visits before others may change the registry. */
-#define VM_WALK_BATCH	64
-
-/**
- * vmguest_vm_walk - Visit VMs, by ascending id
- * @after: Those with ids above it; out, the last that was visited.
- * @generation: Out, never 0; another one than before when the registry has
- *	changed meanwhile.
- * @visit: Called for each under the registry's lock; what it returns other than
- *	0 ends the walk before that VM.
- * @data: For @visit.
- *
- * Return: 0 after the last VM, or what @visit returned.
- */
-int vmguest_vm_walk(u64 *after, unsigned int *generation,
-		    vmguest_vm_visit_t visit, void *data)
-{
-	struct vmguest_vm *vm;
-	unsigned int left;
-	unsigned long id;
-	int err = 0;
-
-	do {
-		left = VM_WALK_BATCH;
-		mutex_lock(&registry_lock);
-		*generation = registry_generation;
-		for (; left && *after < ULONG_MAX; left--) {
-			id = *after;
-			vm = xa_find_after(&registry_ids, &id, ULONG_MAX,
-					   XA_PRESENT);
-			err = vm ? visit(vm, data) : 0;
-			if (!vm || err)
-				break;
-			*after = id;
-		}
-		mutex_unlock(&registry_lock);
-		cond_resched();
-	} while (!left);
-	return err;
-}
-
-static int vm_count(struct vmguest_vm *vm, void *data)
-{
-	struct vmguest_vm_stats *stats = data;
-
-	spin_lock(&vm->lock);
-	stats->count++;
-	vm_add_stats(stats, vm);
-	spin_unlock(&vm->lock);
-	return 0;
-}
-
-void vmguest_vm_get_stats(struct vmguest_vm_stats *stats)
-{
-	unsigned int generation;
-	u64 after = 0;
-
-	memset(stats, 0, sizeof(*stats));
-	vmguest_vm_walk(&after, &generation, vm_count, stats);
-	mutex_lock(&registry_lock);
-	stats->frames_in += registry_past.frames_in;
-	stats->frames_out += registry_past.frames_out;
-	stats->malformed += registry_past.malformed;
-	stats->refused += registry_past.refused;
-	mutex_unlock(&registry_lock);
 }
 
 /* Return: enum vmguest_vm_flags. */
@@ -1069,7 +711,7 @@ int vmguest_vm_get_info(struct vmguest_vm_get *cmd)
 	if (cmd->flags & VMGUEST_VM_GET_NEXT) {
 		if (cmd->cid || cmd->name[0])
 			return -EINVAL;
-		vm = vm_find_next(cmd->vm_id);
+		vm = vmguest_registry_find_next(cmd->vm_id);
 		if (!vm)
 			return -ENOENT;
 	} else {
@@ -1106,51 +748,6 @@ void vmguest_vm_left_host(struct vmguest_vm *vm)
 	vm_tell_gone(vm);
 }
 
-/* The oldest gone VM whose tasks have learnt it, or NULL. */
-static struct vmguest_vm *registry_oldest_gone(void)
-{
-	struct vmguest_vm *vm;
-	bool told;
-
-	lockdep_assert_held(&registry_lock);
-	list_for_each_entry_reverse(vm, &registry_gone, gone_node) {
-		spin_lock(&vm->lock);
-		told = list_empty(&vm->channels);
-		spin_unlock(&vm->lock);
-		if (told)
-			return vm;
-	}
-	return NULL;
-}
-
-/*
- * Pushes out the oldest gone VMs. A work of its own, because it waits for the
- * lifelines' work, which is what finds that there are too many. Queued again when
- * the last channel of a gone VM ends, until when the VM is left alone.
- */
-static void registry_trim(struct work_struct *work)
-{
-	struct vmguest_vm *vm;
-
-	do {
-		vm = NULL;
-		mutex_lock(&registry_lock);
-		if (registry_gone_count > READ_ONCE(vm_retain))
-			vm = registry_oldest_gone();
-		if (vm)
-			vm_unlink(vm);
-		mutex_unlock(&registry_lock);
-		if (vm)
-			vm_finish(vm);
-	} while (vm);
-}
-
-static void registry_trim_later(void)
-{
-	queue_delayed_work(vmguest_wq, &registry_trim_work,
-			   msecs_to_jiffies(VM_TRIM_MS));
-}
-
 /*
  * The VM's name and CID are free from here on. Its tasks learn it when its
  * channels have been read to their end: a last breath may be in there.
@@ -1159,10 +756,7 @@ static void vm_set_gone(struct vmguest_vm *vm)
 {
 	struct vmguest_channel *channel;
 
-	vm_unname(vm);
-	list_add(&vm->gone_node, &registry_gone);
-	registry_gone_count++;
-	registry_changed();
+	vmguest_registry_set_gone(vm);
 
 	spin_lock(&vm->lock);
 	vm->state = VMGUEST_VM_GONE;
@@ -1177,12 +771,12 @@ static void vm_set_gone(struct vmguest_vm *vm)
 void vmguest_vm_lifeline_fired(struct vmguest_vm *vm,
 			       const struct vmguest_lifeline *lifeline)
 {
-	mutex_lock(&registry_lock);
+	mutex_lock(&vmguest_registry_lock);
 	/* A call that failed takes its lifeline back; another replaces it. */
 	if (!vm->dead && vm->lifeline == lifeline && list_empty(&vm->gone_node))
 		vm_set_gone(vm);
-	mutex_unlock(&registry_lock);
-	registry_trim_later();
+	mutex_unlock(&vmguest_registry_lock);
+	vmguest_registry_trim_later();
 }
 
 /* The VM that a connection belongs to, referenced; a new one if need be. */
@@ -1191,7 +785,7 @@ static struct vmguest_vm *vm_for_guest(u32 cid)
 	struct vmguest_vm *vm;
 	int err;
 
-	vm = vm_find_cid(cid);
+	vm = vmguest_registry_find_cid(cid);
 	if (vm)
 		return vm;
 	if (!READ_ONCE(accept_unregistered))
@@ -1199,21 +793,22 @@ static struct vmguest_vm *vm_for_guest(u32 cid)
 	vm = vm_create(cid);
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
-	mutex_lock(&registry_lock);
-	err = xa_load(&registry_cids, cid) ? -EEXIST : vm_link(vm);
+	mutex_lock(&vmguest_registry_lock);
+	err = vmguest_registry_cid_holder(cid) ? -EEXIST :
+						 vmguest_registry_link(vm);
 	if (!err) {
 		kref_get(&vm->ref);
 		spin_lock(&vm->lock);
 		vmguest_event_vm(vm, VMGUEST_CMD_VM_APPEARED);
 		spin_unlock(&vm->lock);
 	}
-	mutex_unlock(&registry_lock);
+	mutex_unlock(&vmguest_registry_lock);
 	if (!err)
 		return vm;
 	vmguest_vm_put(vm);
 	if (err != -EEXIST)
 		return ERR_PTR(err);
-	return vm_find_cid(cid) ?: ERR_PTR(-EHOSTDOWN);
+	return vmguest_registry_find_cid(cid) ?: ERR_PTR(-EHOSTDOWN);
 }
 
 static void vm_learn(struct vmguest_vm *vm, const struct vmguest_frame *hello)
@@ -1477,7 +1072,7 @@ void vmguest_vm_detach(struct vmguest_channel *channel, int reason)
 	if (list_empty(&vm->channels)) {
 		if (vm->state == VMGUEST_VM_GONE) {
 			vm_tell_gone(vm);
-			registry_trim_later();
+			vmguest_registry_trim_later();
 		} else if (absent && !vm->lifeline) {
 			vmguest_vm_left_host(vm);
 		}
@@ -1520,51 +1115,3 @@ void vmguest_vm_candidate_timeout(struct vmguest_channel *channel)
 	spin_unlock(&vm->lock);
 }
 
-/* Before its HELLO a connection counts for the VM that has its CID, if any. */
-void vmguest_vm_count_malformed(struct vmguest_channel *channel)
-{
-	struct vmguest_vm *vm = channel->vm;
-
-	if (vm)
-		kref_get(&vm->ref);
-	else
-		vm = vm_find_cid(channel->cid);
-	if (!vm) {
-		mutex_lock(&registry_lock);
-		registry_past.malformed++;
-		mutex_unlock(&registry_lock);
-		return;
-	}
-	spin_lock(&vm->lock);
-	vm->malformed++;
-	spin_unlock(&vm->lock);
-	vmguest_vm_put(vm);
-}
-
-int vmguest_vm_init(void)
-{
-	return rhashtable_init(&registry_names, &registry_names_params);
-}
-
-/* Nobody calls and no channel is left. */
-void vmguest_vm_uninit(void)
-{
-	struct vmguest_vm *vm;
-	unsigned long id;
-
-	xa_for_each(&registry_ids, id, vm) {
-		mutex_lock(&registry_lock);
-		/* A timer may have ended the last task of an unregistered VM. */
-		vm = xa_load(&registry_ids, id);
-		if (vm)
-			vm_unlink(vm);
-		mutex_unlock(&registry_lock);
-		if (vm)
-			vm_finish(vm);
-	}
-	cancel_delayed_work_sync(&registry_trim_work);
-	rhashtable_destroy(&registry_names);
-	xa_destroy(&registry_cids);
-	xa_destroy(&registry_ids);
-	rcu_barrier();
-}

@@ -19,6 +19,9 @@ struct vmguest_channel;
 struct vmguest_lifeline;
 struct vmguest_task;
 
+/* Begins the names of VMs that nobody registered; their CID follows. */
+#define VMGUEST_UNREGISTERED_PREFIX	"cid-"
+
 /**
  * struct vmguest_guest_info - What a guest said of itself, in its HELLO above all
  * @heard: There was one.
@@ -161,27 +164,6 @@ struct vmguest_vm_ref {
 	const char *name;
 };
 
-/**
- * struct vmguest_vm_stats - Counters of all VMs since the module was loaded
- * @count: VMs that there are.
- * @frames_in: Frames received.
- * @frames_out: Frames sent.
- * @malformed: Channels closed for what they sent.
- * @refused: Connections refused.
- */
-struct vmguest_vm_stats {
-	u32 count;
-	u64 frames_in;
-	u64 frames_out;
-	u64 malformed;
-	u64 refused;
-};
-
-typedef int (*vmguest_vm_visit_t)(struct vmguest_vm *vm, void *data);
-
-int vmguest_vm_init(void);
-void vmguest_vm_uninit(void);
-
 int vmguest_vm_ref_check(const struct vmguest_vm_ref *ref);
 int vmguest_vm_register(struct vmguest_vm_register *cmd);
 int vmguest_vm_unregister(const struct vmguest_vm_unregister *cmd);
@@ -189,17 +171,14 @@ int vmguest_vm_set(const struct vmguest_vm_set *cmd);
 int vmguest_vm_get_info(struct vmguest_vm_get *cmd);
 
 u32 vmguest_vm_flags(const struct vmguest_vm *vm);
-int vmguest_vm_walk(u64 *after, unsigned int *generation,
-		    vmguest_vm_visit_t visit, void *data);
-void vmguest_vm_get_stats(struct vmguest_vm_stats *stats);
 
-struct vmguest_vm *vmguest_vm_lookup(const struct vmguest_vm_ref *ref);
 bool vmguest_vm_grants(struct vmguest_vm *vm, const struct cred *cred,
 		       unsigned int access);
 struct vmguest_vm *vmguest_vm_find(const struct vmguest_vm_ref *ref,
 				   unsigned int access);
 int vmguest_vm_permission(struct vmguest_vm *vm, unsigned int access);
 void vmguest_vm_put(struct vmguest_vm *vm);
+void vmguest_vm_finish(struct vmguest_vm *vm);
 
 void vmguest_vm_check_reap(struct vmguest_vm *vm);
 void vmguest_vm_left_host(struct vmguest_vm *vm);
@@ -211,6 +190,5 @@ int vmguest_vm_attach(struct vmguest_channel *channel,
 void vmguest_vm_detach(struct vmguest_channel *channel, int reason);
 void vmguest_vm_alive(struct vmguest_vm *vm, struct vmguest_channel *channel);
 void vmguest_vm_candidate_timeout(struct vmguest_channel *channel);
-void vmguest_vm_count_malformed(struct vmguest_channel *channel);
 
 #endif /* _VMGUEST_VM_H */
