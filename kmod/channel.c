@@ -14,6 +14,7 @@
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
+#include "agent.h"
 #include "blocker.h"
 #include "channel.h"
 #include "compat.h"
@@ -129,7 +130,7 @@ static void channel_timer(struct work_struct *work)
 		container_of(to_delayed_work(work), struct vmguest_channel,
 			     timer);
 
-	vmguest_vm_candidate_timeout(channel);
+	vmguest_agent_candidate_timeout(channel);
 	vmguest_channel_put(channel);
 }
 
@@ -223,7 +224,7 @@ static int channel_handle_hello(struct vmguest_channel *channel,
 		return -EPROTO;
 	channel_stop_timer(channel);
 	channel_met(channel);
-	return vmguest_vm_attach(channel, frame);
+	return vmguest_agent_attach(channel, frame);
 }
 
 /* Each NOTICE needs the capability that it came with. */
@@ -292,7 +293,7 @@ static int channel_handle_frame(struct vmguest_channel *channel,
 		goto unlock;
 	}
 	if (frame->type == VMGUEST_WIRE_PONG && !frame->task_id) {
-		vmguest_vm_alive(vm, channel);
+		vmguest_agent_alive(vm, channel);
 		err = 0;
 		goto unlock;
 	}
@@ -434,7 +435,7 @@ static bool channel_has_turn(struct vmguest_channel *channel)
  *
  * Return: 0 when there is no more, -EAGAIN when it is not the guest's turn, else
  * why the channel ends; -ENOLINK is an orderly end, or looks like one, see
- * vmguest_vm_detach().
+ * vmguest_agent_detach().
  */
 static int channel_receive(struct vmguest_channel *channel, bool closing)
 {
@@ -760,7 +761,7 @@ static void channel_teardown(struct vmguest_channel *channel, int reason)
 		vmguest_task_put(channel->tx_task);
 	channel->tx_task = NULL;
 	if (channel->vm)
-		vmguest_vm_detach(channel, reason);
+		vmguest_agent_detach(channel, reason);
 
 	/* When the guest closed itself, the transport has answered it already. */
 	if (!sock_flag(channel->sock->sk, SOCK_DONE)) {

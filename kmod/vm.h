@@ -169,7 +169,6 @@ int vmguest_vm_register(struct vmguest_vm_register *cmd);
 int vmguest_vm_unregister(const struct vmguest_vm_unregister *cmd);
 int vmguest_vm_set(const struct vmguest_vm_set *cmd);
 int vmguest_vm_get_info(struct vmguest_vm_get *cmd);
-
 u32 vmguest_vm_flags(const struct vmguest_vm *vm);
 
 bool vmguest_vm_grants(struct vmguest_vm *vm, const struct cred *cred,
@@ -178,17 +177,13 @@ struct vmguest_vm *vmguest_vm_find(const struct vmguest_vm_ref *ref,
 				   unsigned int access);
 int vmguest_vm_permission(struct vmguest_vm *vm, unsigned int access);
 void vmguest_vm_put(struct vmguest_vm *vm);
-void vmguest_vm_finish(struct vmguest_vm *vm);
 
+struct vmguest_vm *vmguest_vm_for_guest(u32 cid);
 void vmguest_vm_check_reap(struct vmguest_vm *vm);
+void vmguest_vm_finish(struct vmguest_vm *vm);
+void vmguest_vm_tell_gone(struct vmguest_vm *vm);
 void vmguest_vm_left_host(struct vmguest_vm *vm);
 void vmguest_vm_lifeline_fired(struct vmguest_vm *vm,
 			       const struct vmguest_lifeline *lifeline);
-
-int vmguest_vm_attach(struct vmguest_channel *channel,
-		      const struct vmguest_frame *hello);
-void vmguest_vm_detach(struct vmguest_channel *channel, int reason);
-void vmguest_vm_alive(struct vmguest_vm *vm, struct vmguest_channel *channel);
-void vmguest_vm_candidate_timeout(struct vmguest_channel *channel);
 
 #endif /* _VMGUEST_VM_H */

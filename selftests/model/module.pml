@@ -304,9 +304,9 @@ inline vmguest_task_vm_returned(v)
 	if :: tt && T[tt].verb == RESTART -> task_new_boot(tt) :: else fi
 }
 
-/* kmod/vm.c */
+/* kmod/agent.c */
 
-inline vm_install(v, c, same_boot)
+inline agent_install(v, c, same_boot)
 {
 	if :: V[v].channel -> C[V[v].channel].closing = 1 :: else fi;
 	if :: V[v].candidate && !mutant(CANDIDATE_STAYS) ->
@@ -321,13 +321,13 @@ inline vm_install(v, c, same_boot)
 	vmguest_task_agent_back(v, same_boot)
 }
 
-/* vm_is_same_boot() and vm_learn() are part of it. */
-inline vm_attach_agent(v, c)
+/* agent_is_same_boot() and agent_learn() are part of it. */
+inline agent_attach_agent(v, c)
 {
 	same = V[v].boot == C[c].boot;
 	if :: !V[v].channel || !same ->
 		V[v].boot = C[c].boot;
-		vm_install(v, c, same)
+		agent_install(v, c, same)
 	:: else ->
 		if :: V[v].candidate -> C[c].reject = 1
 		:: else ->
@@ -338,7 +338,7 @@ inline vm_attach_agent(v, c)
 	fi
 }
 
-inline vm_attach_hook(v, c)
+inline agent_attach_hook(v, c)
 {
 	if :: V[v].boot == C[c].boot ->
 		C[c].phase = PHASE_HOOK;
@@ -346,20 +346,23 @@ inline vm_attach_hook(v, c)
 	:: else -> C[c].reject = 1 fi
 }
 
-/* vm_for_guest() is part of it. A guest that nobody registered has no tasks. */
-inline vmguest_vm_attach(c, m)
+/*
+ * vmguest_vm_for_guest() is part of it. A guest that nobody registered has no
+ * tasks.
+ */
+inline vmguest_agent_attach(c, m)
 {
 	vv = (V[1].gone -> (reused -> 2 : 0) : 1);
-	printf("vmguest_vm_attach: connection %d of boot %d: VM %d\n",
+	printf("vmguest_agent_attach: connection %d of boot %d: VM %d\n",
 	       c, C[c].boot, vv);
 	C[c].vm = vv;
 	if :: !vv -> C[c].failed = 1
 	:: vv && m == HELLO_HOOK ->
 		V[vv].channels++;
-		vm_attach_hook(vv, c)
+		agent_attach_hook(vv, c)
 	:: else ->
 		V[vv].channels++;
-		vm_attach_agent(vv, c);
+		agent_attach_agent(vv, c);
 		if :: V[vv].predecessor ->
 			V[vv].predecessor = 0;
 			vmguest_task_vm_returned(1)
@@ -367,18 +370,18 @@ inline vmguest_vm_attach(c, m)
 	fi
 }
 
-inline vm_promote_candidate(v)
+inline agent_promote_candidate(v)
 {
 	cc = V[v].candidate;
 	V[v].candidate = 0;
 	if :: V[v].gone && !mutant(GONE_CANDIDATE)
 	:: else ->
-		printf("vm_promote_candidate: connection %d\n", cc);
-		vm_install(v, cc, true)
+		printf("agent_promote_candidate: connection %d\n", cc);
+		agent_install(v, cc, true)
 	fi
 }
 
-inline vmguest_vm_alive(v, c)
+inline vmguest_agent_alive(v, c)
 {
 	if :: V[v].channel == c && V[v].candidate ->
 		C[V[v].candidate].reject = 1;
@@ -386,7 +389,7 @@ inline vmguest_vm_alive(v, c)
 	:: else fi
 }
 
-inline vmguest_vm_detach(v, c)
+inline vmguest_agent_detach(v, c)
 {
 	V[v].channels--;
 	if :: V[v].candidate == c -> V[v].candidate = 0 :: else fi;
@@ -397,7 +400,7 @@ inline vmguest_vm_detach(v, c)
 	if :: counts || !V[v].channels && !mutant(LAST_DETACH) ->
 		vmguest_task_channel_down(v, was_reset)
 	:: else fi;
-	if :: was_active && V[v].candidate -> vm_promote_candidate(v)
+	if :: was_active && V[v].candidate -> agent_promote_candidate(v)
 	:: else fi;
 	if :: V[v].channels
 	:: !V[v].channels && V[v].gone ->
@@ -407,7 +410,7 @@ inline vmguest_vm_detach(v, c)
 	:: else fi
 }
 
-/* vm_set_gone() is part of it. */
+/* kmod/vm.c: vm_set_gone() is part of it. */
 inline vmguest_vm_lifeline_fired(v)
 {
 	printf("vmguest_vm_lifeline_fired: VM %d\n", v);
@@ -427,14 +430,15 @@ inline channel_handle_frame(c)
 	printf("channel_handle_frame: connection %d: %e, task %d\n", c, mm, id);
 	vv = C[c].vm;
 	if
-	:: !vv && (mm == HELLO || mm == HELLO_HOOK) -> vmguest_vm_attach(c, mm)
+	:: !vv && (mm == HELLO || mm == HELLO_HOOK) ->
+		vmguest_agent_attach(c, mm)
 	:: !vv && !(mm == HELLO || mm == HELLO_HOOK) -> C[c].failed = 1
 	:: vv && !(C[c].phase == PHASE_ACTIVE ||
 		   C[c].phase == PHASE_HOOK && mm == BREATH) ->
 		C[c].failed = 1;
 		must(honest_agent_obeys, ROGUE)
 	:: vv && C[c].phase == PHASE_ACTIVE && mm == PONG ->
-		vmguest_vm_alive(vv, c)
+		vmguest_agent_alive(vv, c)
 	:: vv && C[c].phase == PHASE_ACTIVE && mm != PONG &&
 	   V[vv].channel != c && !mutant(OLD_CHANNEL)
 	:: else ->
@@ -509,7 +513,7 @@ inline channel_teardown(c)
 	printf("channel_teardown: connection %d\n", c);
 	flush_up(c);
 	vv = C[c].vm;
-	if :: vv -> vmguest_vm_detach(vv, c) :: else fi;
+	if :: vv -> vmguest_agent_detach(vv, c) :: else fi;
 	C[c].used = (C[c].peer == LIVES);
 	C[c].torn = C[c].used;
 	conns_used = conns_used - !C[c].used;
@@ -533,10 +537,10 @@ end:	do
 		channel_tx_done(c) }
 	:: d_step { works(c) && channel_ends(c) ->
 		channel_teardown(c) }
-	/* vmguest_vm_candidate_timeout() */
+	/* vmguest_agent_candidate_timeout() */
 	:: d_step { works(c) && C[c].vm && V[C[c].vm].candidate == c ->
 		vv = C[c].vm;
-		vm_promote_candidate(vv) }
+		agent_promote_candidate(vv) }
 	od
 }
 
