@@ -433,8 +433,8 @@ void vmguest_event_vm_state(struct vmguest_vm *vm)
  * @end: enum vmguest_wire_end, 0 when it has not said how yet.
  *
  * A guest may say so more than once, the last time in its last breath: only
- * another end than before is news, and one that changes its mind again and again
- * is not heard for a while.
+ * another end than before, or another task, is news, and one that changes its mind
+ * again and again is not heard for a while.
  */
 void vmguest_event_vm_down(struct vmguest_vm *vm, u64 task_id, u32 end)
 {
@@ -443,7 +443,9 @@ void vmguest_event_vm_down(struct vmguest_vm *vm, u64 task_id, u32 end)
 
 	lockdep_assert_held(&vm->lock);
 	if (vm->told.going_down && task_id == vm->told.down_task_id &&
-	    (!end || end == vm->told.down_end || !__ratelimit(&vm->notices)))
+	    (!end || end == vm->told.down_end))
+		return;
+	if (vm->told.going_down && end && !__ratelimit(&vm->notices))
 		return;
 	vm->told.running = false;
 	vm->told.going_down = true;

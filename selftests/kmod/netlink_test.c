@@ -1359,6 +1359,27 @@ TEST_F(netlink, a_guest_that_says_too_much_is_not_heeded)
 	nl_close(&l.nl);
 }
 
+TEST_F(netlink, a_guest_that_goes_down_for_ever_new_tasks_is_not_heeded)
+{
+	unsigned int told = 0;
+	struct listener l;
+	int i;
+
+	CONNECT();
+	LISTEN(&l);
+	for (i = 0; i < NOTICES_HEEDED + 100; i++) {
+		sim_send_last_breath(&self->sim, 1000 + i,
+				     VMGUEST_END_POWEROFF);
+		while (next_event(&l, 0) == VMGUEST_CMD_VM_GOING_DOWN)
+			told++;
+	}
+	while (next_event(&l, 1000) == VMGUEST_CMD_VM_GOING_DOWN)
+		told++;
+	/* That it goes down at all is news first. */
+	EXPECT_EQ(1 + NOTICES_HEEDED, told);
+	nl_close(&l.nl);
+}
+
 TEST_F(netlink, a_logoff_that_the_guest_does_by_itself_is_told)
 {
 	struct nl_message logoff, sessions;
