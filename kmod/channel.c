@@ -17,7 +17,6 @@
 #include "agent.h"
 #include "blocker.h"
 #include "channel.h"
-#include "compat.h"
 #include "listener.h"
 #include "main.h"
 #include "notice.h"
@@ -47,12 +46,6 @@ enum channel_event {
 	CHANNEL_FULL,		/* the socket had no room */
 };
 
-/*
- * A channel is served on the processor that its transport calls from: to wake
- * another one takes longer than to serve it. A run is short, see
- * CHANNEL_TURN_FRAMES; what takes longer is on vmguest_wq.
- */
-static struct workqueue_struct *channel_wq;
 static struct kmem_cache *channel_cache;
 static LIST_HEAD(channels);
 static DEFINE_MUTEX(channels_lock);	/* protects channels */
@@ -85,7 +78,7 @@ static void channel_kick_after(struct vmguest_channel *channel,
 			       unsigned long delay)
 {
 	vmguest_channel_get(channel);
-	if (!queue_delayed_work(channel_wq, &channel->work, delay))
+	if (!queue_delayed_work(vmguest_transport_wq, &channel->work, delay))
 		vmguest_channel_put(channel);
 }
 
@@ -952,14 +945,7 @@ int vmguest_cid_is_absent(u32 cid)
 int vmguest_channel_init(void)
 {
 	channel_cache = KMEM_CACHE(vmguest_channel, SLAB_ACCOUNT);
-	if (!channel_cache)
-		return -ENOMEM;
-	channel_wq = alloc_workqueue("vmguest-channel", WQ_PERCPU, 0);
-	if (!channel_wq) {
-		kmem_cache_destroy(channel_cache);
-		return -ENOMEM;
-	}
-	return 0;
+	return channel_cache ? 0 : -ENOMEM;
 }
 
 /*
@@ -985,6 +971,5 @@ void vmguest_channel_stop(void)
 /* No channel is left that could queue work, nor anybody with a reference. */
 void vmguest_channel_uninit(void)
 {
-	destroy_workqueue(channel_wq);
 	kmem_cache_destroy(channel_cache);
 }

@@ -27,6 +27,9 @@
 /* Connections that a guest may open at once, beyond its rate. */
 #define LISTENER_BURST			16
 
+/* Connections that are accepted before other work on the processor has its turn. */
+#define LISTENER_TURN			16
+
 /* How often to forget guests that have been quiet. */
 #define LISTENER_FORGET_MS		2000
 
@@ -204,6 +207,7 @@ release:
 
 static void listener_accept(struct work_struct *work)
 {
+	unsigned int left = LISTENER_TURN;
 	struct socket *sock;
 	int err;
 
@@ -211,16 +215,16 @@ static void listener_accept(struct work_struct *work)
 		err = kernel_accept(listener_sock, &sock, O_NONBLOCK);
 		if (!err)
 			listener_welcome(sock);
-	} while (!err);
+	} while (!err && --left);
 	/* No memory: the connection waits, and no event will tell. */
 	if (err != -EAGAIN)
-		queue_delayed_work(vmguest_wq, &listener_work,
-				   msecs_to_jiffies(LISTENER_RETRY_MS));
+		queue_delayed_work(vmguest_transport_wq, &listener_work,
+				   err ? msecs_to_jiffies(LISTENER_RETRY_MS) : 0);
 }
 
 static void listener_on_data_ready(struct sock *sk)
 {
-	queue_delayed_work(vmguest_wq, &listener_work, 0);
+	queue_delayed_work(vmguest_transport_wq, &listener_work, 0);
 }
 
 static void listener_hook(struct sock *sk)

@@ -9,6 +9,7 @@
 #include <linux/workqueue.h>
 
 #include "channel.h"
+#include "compat.h"
 #include "device.h"
 #include "listener.h"
 #include "main.h"
@@ -17,6 +18,7 @@
 #include "task.h"
 
 struct workqueue_struct *vmguest_wq;
+struct workqueue_struct *vmguest_transport_wq;
 u8 vmguest_instance[16];
 
 static int __init vmguest_init(void)
@@ -31,12 +33,16 @@ static int __init vmguest_init(void)
 	if (err)
 		goto uninit_task;
 	err = -ENOMEM;
+	vmguest_transport_wq = alloc_workqueue("vmguest-transport", WQ_PERCPU,
+					       0);
+	if (!vmguest_transport_wq)
+		goto uninit_channel;
 	vmguest_wq = alloc_workqueue("vmguest", WQ_UNBOUND, 0);
 	if (!vmguest_wq)
-		goto uninit_channel;
+		goto destroy_transport_wq;
 	err = vmguest_registry_init();
 	if (err)
-		goto destroy_workqueue;
+		goto destroy_wq;
 	err = vmguest_listener_init();
 	if (err) {
 		pr_err("cannot listen on AF_VSOCK: %d\n", err);
@@ -58,8 +64,10 @@ stop_listener:
 	vmguest_listener_uninit();
 uninit_registry:
 	vmguest_registry_uninit();
-destroy_workqueue:
+destroy_wq:
 	destroy_workqueue(vmguest_wq);
+destroy_transport_wq:
+	destroy_workqueue(vmguest_transport_wq);
 uninit_channel:
 	vmguest_channel_uninit();
 uninit_task:
@@ -80,6 +88,7 @@ static void __exit vmguest_exit(void)
 	vmguest_listener_uninit();
 	vmguest_registry_uninit();
 	destroy_workqueue(vmguest_wq);
+	destroy_workqueue(vmguest_transport_wq);
 	vmguest_channel_uninit();
 	vmguest_task_uninit();
 }
