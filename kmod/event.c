@@ -433,8 +433,8 @@ void vmguest_event_vm_state(struct vmguest_vm *vm)
  * @end: enum vmguest_wire_end, 0 when it has not said how yet.
  *
  * A guest may say so more than once, the last time in its last breath: only
- * another end than before, or another task, is news, and one that changes its mind
- * again and again is not heard for a while.
+ * another end than before, or another task, is news, and one that changes its
+ * mind again and again is not heard for a while.
  */
 void vmguest_event_vm_down(struct vmguest_vm *vm, u64 task_id, u32 end)
 {

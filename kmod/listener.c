@@ -27,7 +27,7 @@
 /* Connections that a guest may open at once, beyond its rate. */
 #define LISTENER_BURST			16
 
-/* Connections that are accepted before other work on the processor has its turn. */
+/* Connections that are accepted before other work has its turn. */
 #define LISTENER_TURN			16
 
 /* How often to forget guests that have been quiet. */
@@ -208,6 +208,7 @@ release:
 static void listener_accept(struct work_struct *work)
 {
 	unsigned int left = LISTENER_TURN;
+	unsigned long delay = 0;
 	struct socket *sock;
 	int err;
 
@@ -216,10 +217,12 @@ static void listener_accept(struct work_struct *work)
 		if (!err)
 			listener_welcome(sock);
 	} while (!err && --left);
+	if (err == -EAGAIN)
+		return;
 	/* No memory: the connection waits, and no event will tell. */
-	if (err != -EAGAIN)
-		queue_delayed_work(vmguest_transport_wq, &listener_work,
-				   err ? msecs_to_jiffies(LISTENER_RETRY_MS) : 0);
+	if (err)
+		delay = msecs_to_jiffies(LISTENER_RETRY_MS);
+	queue_delayed_work(vmguest_transport_wq, &listener_work, delay);
 }
 
 static void listener_on_data_ready(struct sock *sk)

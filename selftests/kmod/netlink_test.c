@@ -1336,6 +1336,16 @@ TEST_F(netlink, an_end_is_told_once)
 /* protocol.rst, "Limits"; for 10 seconds, longer than this takes. */
 #define NOTICES_HEEDED	512
 
+/* Until another one comes, or none for @ms. */
+static unsigned int count_events(struct listener *l, int cmd, int ms)
+{
+	unsigned int count = 0;
+
+	while (next_event(l, ms) == cmd)
+		count++;
+	return count;
+}
+
 TEST_F(netlink, a_guest_that_says_too_much_is_not_heeded)
 {
 	struct vmguest_vm_get vm;
@@ -1348,11 +1358,9 @@ TEST_F(netlink, a_guest_that_says_too_much_is_not_heeded)
 	for (i = 0; i < NOTICES_HEEDED + 100; i++) {
 		sim_send_notice(&self->sim, VMGUEST_NOTICE_LOGOFF,
 				VMGUEST_WIRE_LOGOFF_NORMAL, 1, 0, "");
-		while (next_event(&l, 0) == VMGUEST_CMD_VM_LOGOFF)
-			told++;
+		told += count_events(&l, VMGUEST_CMD_VM_LOGOFF, 0);
 	}
-	while (next_event(&l, 1000) == VMGUEST_CMD_VM_LOGOFF)
-		told++;
+	told += count_events(&l, VMGUEST_CMD_VM_LOGOFF, 1000);
 	EXPECT_EQ(NOTICES_HEEDED, told);
 	ASSERT_EQ(0, vmg_get(self->fd, self->vm, &vm));
 	EXPECT_EQ(0, vm.malformed);
@@ -1370,11 +1378,9 @@ TEST_F(netlink, a_guest_that_goes_down_for_ever_new_tasks_is_not_heeded)
 	for (i = 0; i < NOTICES_HEEDED + 100; i++) {
 		sim_send_last_breath(&self->sim, 1000 + i,
 				     VMGUEST_END_POWEROFF);
-		while (next_event(&l, 0) == VMGUEST_CMD_VM_GOING_DOWN)
-			told++;
+		told += count_events(&l, VMGUEST_CMD_VM_GOING_DOWN, 0);
 	}
-	while (next_event(&l, 1000) == VMGUEST_CMD_VM_GOING_DOWN)
-		told++;
+	told += count_events(&l, VMGUEST_CMD_VM_GOING_DOWN, 1000);
 	/* That it goes down at all is news first. */
 	EXPECT_EQ(1 + NOTICES_HEEDED, told);
 	nl_close(&l.nl);
