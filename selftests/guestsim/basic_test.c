@@ -10,7 +10,7 @@
 
 #include "test.h"
 
-#define CID		42
+#define CID		OWN_CID
 
 FIXTURE(basic) {
 	int fd;
