@@ -60,10 +60,8 @@ FIXTURE_SETUP(bulk)
 		ASSERT_EQ(0, vmg_register(self->fd, name, OWN_CID + i,
 					  sim_guest_lifeline(self->guests[i]),
 					  &self->vms[i]));
-		ASSERT_EQ(0, sim_guest_boot(self->guests[i]));
+		BOOT(self->guests[i]);
 	}
-	for (i = 0; i < GUESTS; i++)
-		ASSERT_SOON(sim_guest_is_welcome(self->guests[i]));
 }
 
 FIXTURE_TEARDOWN(bulk)
