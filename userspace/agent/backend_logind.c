@@ -920,6 +920,15 @@ static int inhibitors_read(sd_bus_message *message, struct blockers *delays)
 	return err;
 }
 
+static int inhibitors_list(void);
+
+/* The bus tells first that nobody has the name any more, then who waits. */
+static bool was_lost_with_logind(sd_bus_message *message)
+{
+	return !*logind_owner.unique &&
+	       sd_bus_message_is_method_error(message, SD_BUS_ERROR_NO_REPLY);
+}
+
 static int inhibitors_listed(sd_bus_message *message, void *data,
 			     sd_bus_error *error)
 {
@@ -931,6 +940,9 @@ static int inhibitors_listed(sd_bus_message *message, void *data,
 	if (bus_is_ending(&logind.bus))
 		return 0;
 	logind.list = sd_bus_slot_unref(logind.list);
+	/* The bus starts another one, or says why it cannot. */
+	if (was_lost_with_logind(message) && !inhibitors_list())
+		return 0;
 	if (sd_bus_message_is_method_error(message, NULL))
 		err = -sd_bus_message_get_errno(message);
 	else
