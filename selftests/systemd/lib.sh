@@ -68,6 +68,11 @@ agent_has_logged_line() {
 	agent_log | grep -q -- "$1"
 }
 
+# host_sees SESSIONS LOCKED: in the guest info
+host_sees() {
+	[[ $(vmguestctl status self --json) == *"\"sessions\":$1,\"locked\":$2,"* ]]
+}
+
 # vm_is STATE: as the host shows it
 vm_is() {
 	[[ $(vmguestctl status self --json) =~ \"state\":\ *\"$1\" ]]
@@ -162,11 +167,21 @@ is_inhibited() {
 	systemd-inhibit --list --no-legend | grep -q "^$1 "
 }
 
-# stops_late NAME AFTER SECONDS: a unit that is stopped before this test is, and
-# before the units of AFTER are, and takes so long
+# stops_late NAME AFTER COMMAND: a unit that is stopped before this test is, and
+# before the units of AFTER are, by that
 stops_late() {
 	systemd-run --quiet --unit="$1" -p Type=oneshot -p RemainAfterExit=yes \
-		-p "After=vmguest-vm.service $2" -p "ExecStop=/bin/sleep $3" /bin/true
+		-p "After=vmguest-vm.service $2" -p "ExecStop=$3" /bin/true
+}
+
+# hold_the_end: on its way down the guest waits for this test to let_it_end
+hold_the_end() {
+	mkfifo /run/hold
+	stops_late hold '' '/bin/head -n 1 /run/hold'
+}
+
+let_it_end() {
+	timeout 120 sh -c 'echo >/run/hold'
 }
 
 # counts TARGETED ENDED LEFT: as a pattern
