@@ -5,4 +5,4 @@
 . "$(dirname -- "$0")/lib.sh"
 make -s --no-print-directory -C "$SELFTESTS/../userspace/agent" LOGIND=0 >&2
 root=$("$SELFTESTS/vm/fetch" --print root openrc) || exit
-in_vm -- "$SELFTESTS/agent/openrc" "$root"
+with_init -- "$SELFTESTS/agent/openrc" "$root"

@@ -3,4 +3,4 @@
 # The agent without systemd, and its script for sysvinit, in the host VM.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
-in_vm -- "$SELFTESTS/agent/plain"
+with_init -- "$SELFTESTS/agent/plain"

@@ -3,4 +3,4 @@
 # Inhibitors, announcements and what else keeps a guest under systemd up.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
-in_vm --init systemd -- "$SELFTESTS/systemd/blocked"
+with_init --init systemd -- "$SELFTESTS/systemd/blocked"

@@ -3,4 +3,4 @@
 # Real logind sessions are logged off and counted.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
-in_vm --init systemd -- "$SELFTESTS/systemd/logoff"
+with_init --init systemd -- "$SELFTESTS/systemd/logoff"

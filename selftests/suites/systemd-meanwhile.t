@@ -3,4 +3,4 @@
 # A login, a force and the end of the agent while sessions are logged off.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
-in_vm --init systemd -- "$SELFTESTS/systemd/meanwhile"
+with_init --init systemd -- "$SELFTESTS/systemd/meanwhile"

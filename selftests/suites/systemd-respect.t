@@ -3,4 +3,4 @@
 # Real logind sessions keep a guest up that respects them.
 # shellcheck source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
-in_vm --init systemd -- "$SELFTESTS/systemd/respect"
+with_init --init systemd -- "$SELFTESTS/systemd/respect"
