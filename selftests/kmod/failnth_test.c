@@ -100,7 +100,7 @@ static int get_by_cid(int fd, uint32_t cid, struct vmguest_vm_get *vm)
 
 /*
  * A dump that was given up holds the module until its socket is gone, which is a
- * little after it was closed.
+ * little after it was closed; nothing can be polled for that.
  */
 static void let_go(struct scene *s)
 {

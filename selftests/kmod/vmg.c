@@ -291,6 +291,7 @@ pid_t vmg_signals_start(void)
 	sender = fork();
 	if (sender)
 		return sender;
+	/* The pace of the signals: nothing is waited for. */
 	while (!kill(reader, SIGUSR1))
 		usleep(10000);
 	_exit(0);

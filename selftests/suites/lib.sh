@@ -19,8 +19,8 @@ in_vm() {
 }
 
 # with_init RUN-OPTION... -- COMMAND...: what is about the agent and its init. One
-# processor: on two, without KVM, QEMU 7.2 can execute what the other one has just
-# rewritten, and the kernel, which patches itself, dies of an int3 that is gone.
+# processor: on two, without KVM, kernels have died in QEMU 7.2 of the int3 that is
+# in their code for a moment while they patch it.
 with_init() {
 	in_vm --cpus 1 "$@"
 }

@@ -174,6 +174,11 @@ stops_late() {
 		-p "After=vmguest-vm.service $2" -p "ExecStop=$3" /bin/true
 }
 
+# go_on FIFO: a line for who reads it, when they do
+go_on() {
+	timeout 120 sh -c 'echo >"$0"' "$1"
+}
+
 # hold_the_end: on its way down the guest waits for this test to let_it_end
 hold_the_end() {
 	mkfifo /run/hold
@@ -181,7 +186,7 @@ hold_the_end() {
 }
 
 let_it_end() {
-	timeout 120 sh -c 'echo >/run/hold'
+	go_on /run/hold
 }
 
 # counts TARGETED ENDED LEFT: as a pattern
