@@ -125,7 +125,7 @@ read_console() {
 	local line
 
 	while IFS= read -r line <&"${FROM[console]}"; do
-		line=${line%$'\r'}
+		line=${line//$'\r'/}
 		[[ $line != $'\4' ]] || break
 		[[ $line ]] || continue
 		printf '%s\n' "$line" >>console.log
